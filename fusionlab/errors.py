@@ -3,8 +3,8 @@
 ::
 
     FusionLabError                 exit code 1
-    ├── UsageError                 exit code 2: the command or a file of the user's asks for the impossible
-    │   ├── UnknownNameError       a metric, policy, task or key that does not exist (names the nearest one)
+    ├── UsageError                 exit code 2: what the user asks for cannot be
+    │   ├── UnknownNameError       a metric, policy, task ... that does not exist
     │   └── ConfigError            a YAML file that does not say what it must
     ├── LabError                   the lab is missing, locked, broken, or of another format
     ├── ImageError                 bytes that are not an image we accept (carries a reason code)

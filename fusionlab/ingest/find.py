@@ -1,0 +1,188 @@
+"""Which file is what: walk the root, match every file, and group the files by scene."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusionlab.ingest.patterns import Pattern
+from fusionlab.ingest.rejects import Reject
+from fusionlab.store import is_safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fusionlab.ingest.manifest import Manifest
+#: The name that a reference image has in index and store.
+REFERENCE_NAME = "truth"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FoundFile:
+    """One file and what its name says it is.
+
+    Attributes
+    ----------
+    scene, role, position, name : as in the index table; `role` is ``source``, ``method`` or
+        ``reference`` and sorts sources first through `rank`.
+    file : path relative to root, with ``/``.
+    """
+
+    rank: int
+    position: int
+    name: str
+    role: str
+    scene: str
+    file: str
+
+
+@dataclass
+class FoundScene:
+    """The files of one scene, in the order they are stored: sources, reference, methods."""
+
+    scene: str
+    files: list[FoundFile] = field(default_factory=list)
+
+
+@dataclass
+class Findings:
+    """The scenes of a root folder, sorted by name, and what could not be used."""
+
+    scenes: list[FoundScene]
+    rejects: list[Reject]
+
+
+def find(manifest: Manifest, root: Path) -> Findings:
+    """Match every file under `root` against the manifest's patterns.
+
+    A scene needs its first two sources; what belongs to no such scene, matches no pattern, or
+    shares its place with another file is rejected with a reason.
+    """
+    rejects: list[Reject] = []
+    paths = [p for p in _walk(root, rejects) if not _ignored(p, manifest.ignore)]
+    matched, rest = _match_sources(manifest, paths)
+    known = {found.scene for found in matched}
+    for path in rest:
+        found = _match_candidate(manifest, path, known)
+        if found is None:
+            rejects.append(
+                Reject("unmatched_file", "no pattern of the manifest matches it", file=path)
+            )
+        elif not is_safe_name(found.name):
+            rejects.append(
+                Reject("unsafe_name", f"{found.name!r} cannot be a method's name; rename it", found)
+            )
+        else:
+            matched.append(found)
+    unique, doubles = _one_file_a_place(matched)
+    scenes, orphans = _complete_scenes(unique, list(manifest.sources))
+    return Findings(scenes, rejects + doubles + orphans)
+
+
+def _walk(root: Path, rejects: list[Reject]) -> Iterator[str]:
+    """Yield the files under `root`, sorted, as relative paths; hidden ones are passed over.
+
+    A linked folder and a name that is not UTF-8 are rejected.
+    """
+    for folder, subfolders, names in os.walk(root):
+        here = Path(folder).relative_to(root)
+        for name in sorted(subfolders):
+            if (Path(folder) / name).is_symlink():
+                link = _printable((here / name).as_posix())
+                rejects.append(
+                    Reject("linked_folder", "links to folders are not followed", file=link)
+                )
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = (here / name).as_posix()
+            if _printable(path) != path:
+                rejects.append(
+                    Reject(
+                        "name_not_utf8",
+                        "the file's name is not UTF-8; rename it",
+                        file=_printable(path),
+                    )
+                )
+            elif not name.startswith("."):
+                yield path
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _ignored(path: str, globs: tuple[str, ...]) -> bool:
+    return any(
+        fnmatch.fnmatchcase(path, g) or fnmatch.fnmatchcase(Path(path).name, g) for g in globs
+    )
+
+
+def _match_sources(manifest: Manifest, paths: list[str]) -> tuple[list[FoundFile], list[str]]:
+    """Match sources and reference; return the matches and the paths that are neither."""
+    roles = [
+        (Pattern(text), 0, position, modality, "source")
+        for position, (modality, text) in enumerate(manifest.sources.items())
+    ]
+    if manifest.reference is not None:
+        roles.append((Pattern(manifest.reference), 1, -1, REFERENCE_NAME, "reference"))
+    roles.sort(key=lambda role: -role[0].specificity)
+    found, rest = [], []
+    for path in paths:
+        for pattern, rank, position, name, role in roles:
+            if match := pattern.match(path):
+                found.append(FoundFile(rank, position, name, role, match.scene, path))
+                break
+        else:
+            rest.append(path)
+    return found, rest
+
+
+def _match_candidate(manifest: Manifest, path: str, scenes: set[str]) -> FoundFile | None:
+    if manifest.candidates is None:
+        return None
+    match = Pattern(manifest.candidates).match(path, scenes)
+    return FoundFile(2, -1, match.method, "method", match.scene, path) if match else None
+
+
+def _one_file_a_place(files: list[FoundFile]) -> tuple[list[FoundFile], list[Reject]]:
+    """Reject files that claim the same scene, role and name: guessing which is meant is not ours."""
+    places: dict[tuple[str, str, str], list[FoundFile]] = defaultdict(list)
+    for found in files:
+        places[found.scene, found.role, found.name].append(found)
+    unique, rejects = [], []
+    for claimants in places.values():
+        if len(claimants) == 1:
+            unique.append(claimants[0])
+            continue
+        names = " and ".join(sorted(c.file for c in claimants))
+        rejects += [
+            Reject("duplicate_file", f"{names} claim the same place; keep one", c)
+            for c in claimants
+        ]
+    return unique, rejects
+
+
+def _complete_scenes(
+    files: list[FoundFile], modalities: list[str]
+) -> tuple[list[FoundScene], list[Reject]]:
+    """Group by scene; reject scenes that lack a or b, and what belongs to no scene."""
+    groups: dict[str, list[FoundFile]] = defaultdict(list)
+    for found in files:
+        groups[found.scene].append(found)
+    scenes, rejects = [], []
+    for scene, members in sorted(groups.items()):
+        have = {m.name for m in members if m.role == "source"}
+        missing = [modality for modality in modalities[:2] if modality not in have]
+        if not missing:
+            scenes.append(FoundScene(scene, sorted(members)))
+        elif have:
+            detail = f"scene {scene!r} has no source {' and no source '.join(missing)}"
+            rejects += [Reject("missing_source", detail, m) for m in sorted(members)]
+        else:
+            detail = f"no source of a scene {scene!r} was found"
+            rejects += [Reject("no_sources", detail, m) for m in sorted(members)]
+    return scenes, rejects

@@ -1,0 +1,64 @@
+"""Read one file: its bytes' digest, and its pixels when they are not in the lab already."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fusionlab.errors import ImageError
+from fusionlab.images import DecodedImage, decode, digest
+from fusionlab.ingest.rejects import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fusionlab.ingest.find import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that could be read.
+
+    Attributes
+    ----------
+    image : None when the lab's index has the same bytes for this place already.
+    known : that row of the index, or None.
+    """
+
+    found: FoundFile
+    file_digest: str
+    size: tuple[int, int]
+    pixel_digest: str
+    image: DecodedImage | None
+    known: Mapping[str, Any] | None
+
+
+def read_file(
+    root: Path, found: FoundFile, known: Mapping[str, Any] | None, force: bool
+) -> ReadFile | Reject:
+    """Read and decode one file, or say why not.
+
+    Parameters
+    ----------
+    known : the row of the index for the same scene, role and name, if there is one; a file of the
+        same bytes is then not decoded again unless `force`.
+    """
+    path = root / found.file
+    if not path.resolve().is_relative_to(root.resolve()):
+        return Reject("outside_root", "a link out of the root folder; copy the file instead", found)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return Reject("unreadable", f"cannot be read: {error.strerror}", found)
+    file_digest = hashlib.sha256(data).hexdigest()
+    if known is not None and known["file_digest"] == file_digest and not force:
+        size = (int(known["height"]), int(known["width"]))
+        return ReadFile(found, file_digest, size, known["digest"], None, known)
+    try:
+        image = decode(data)
+    except ImageError as error:
+        return Reject(error.reason, error.detail, found)
+    height, width = image.pixels.shape[:2]
+    return ReadFile(found, file_digest, (height, width), digest(image.pixels), image, known)

@@ -1,0 +1,192 @@
+"""A lab: the working directory of one curation, and the tables in it.
+
+::
+
+    lab/lab.json                            format version
+    lab/images.zarr/                        pixels, see fusionlab.store
+    lab/index/<task>-<dataset>.parquet      what the store holds
+    lab/scores/<task>-<dataset>.parquet     tidy metric values
+    lab/labels/<name>.parquet               curated manifests
+    lab/rejects.parquet                     every input that did not make it, and why
+
+``pandas.read_parquet`` reads each file, or the whole folder ``index`` or ``scores``, in one line.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+
+from fusionlab import __version__
+from fusionlab.atomic import TEMPORARY_PREFIX, atomic_write_bytes
+from fusionlab.errors import LabError, UnknownNameError
+from fusionlab.store import ImageStore, is_safe_name
+from fusionlab.tables import INDEX, REJECTS, SCORES, concat, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+FORMAT = 1
+
+
+class Lab:
+    """The files of one lab. Make one with `Lab.open` or `Lab.create`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.images = ImageStore(path / "images.zarr")
+
+    @classmethod
+    def open(cls, path: Path | str) -> Lab:
+        """Open the lab at `path`.
+
+        Raises
+        ------
+        LabError
+            When there is no lab, or one of a newer format.
+        """
+        path = Path(path)
+        marker = path / "lab.json"
+        try:
+            found = json.loads(marker.read_text(encoding="utf-8"))["format"]
+        except FileNotFoundError:
+            raise LabError(
+                f"{path}: there is no lab here. Make one first: "
+                f"fusionlab ingest MANIFEST.yaml --lab {path}"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LabError(f"{marker}: is not a lab's description: {error!r}") from None
+        if found != FORMAT:
+            raise LabError(
+                f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads format "
+                f"{FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
+            )
+        return cls(path)
+
+    @classmethod
+    def create(cls, path: Path | str) -> Lab:
+        """Open the lab at `path`, making an empty one where there is none."""
+        path = Path(path)
+        if not (path / "lab.json").exists():
+            if path.exists() and any(path.iterdir()):
+                raise LabError(
+                    f"{path}: is neither empty nor a lab; name another folder with --lab"
+                )
+            note = {"format": FORMAT, "created_by": f"fusionlab {__version__}"}
+            atomic_write_bytes(path / "lab.json", (json.dumps(note) + "\n").encode())
+        return cls.open(path)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lab for writing; the lock falls with the process, however it ends.
+
+        Raises
+        ------
+        LabError
+            When another process holds it.
+        """
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise LabError(
+                f"{self.path}: another fusionlab process is writing to this lab; wait for it to end"
+            ) from None
+        try:
+            self._sweep()
+            yield
+        finally:
+            lock.release()
+
+    def _sweep(self) -> None:
+        """Remove what writers killed in mid-write left behind."""
+        for folder in (self.path, self.path / "index", self.path / "scores", self.path / "labels"):
+            for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+                leftover.unlink(missing_ok=True)
+
+    # -- index ------------------------------------------------------------------------------------
+
+    def datasets(self) -> list[tuple[str, str]]:
+        """Return the (task, dataset) pairs that were ingested, sorted."""
+        names = [file.stem.partition("-") for file in (self.path / "index").glob("[!.]*.parquet")]
+        return sorted((task, dataset) for task, _, dataset in names)
+
+    def index(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the index of one data set: one row an image."""
+        return read_table(self.path / "index" / f"{task}-{dataset}.parquet", INDEX)
+
+    def write_index(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the index of one data set."""
+        write_table(self.path / "index" / f"{task}-{dataset}.parquet", frame, INDEX)
+
+    # -- scores -----------------------------------------------------------------------------------
+
+    def scores(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the scores of one data set: one row a candidate and metric."""
+        return read_table(self.path / "scores" / f"{task}-{dataset}.parquet", SCORES)
+
+    def write_scores(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the scores of one data set."""
+        write_table(self.path / "scores" / f"{task}-{dataset}.parquet", frame, SCORES)
+
+    @property
+    def score_parts(self) -> Path:
+        """Return the folder for the results of a scoring run that is under way."""
+        return self.path / "scores" / ".parts"
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    def labels_names(self) -> list[str]:
+        """Return the names of the labels manifests, sorted."""
+        return sorted(file.stem for file in (self.path / "labels").glob("[!.]*.parquet"))
+
+    def labels_path(self, name: str) -> Path:
+        """Return where the labels manifest `name` is or would be.
+
+        Raises
+        ------
+        LabError
+            When `name` cannot be a file's name.
+        """
+        if not is_safe_name(name):
+            raise LabError(f"labels name {name!r}: use letters, digits, '-', '_' and '.'")
+        return self.path / "labels" / f"{name}.parquet"
+
+    def labels(self, name: str) -> pd.DataFrame:
+        """Return the labels manifest `name`: one row a scene.
+
+        Raises
+        ------
+        LabError
+            When no labels were selected yet.
+        UnknownNameError
+            When there are others, but none of that name.
+        """
+        path = self.labels_path(name)
+        if path.exists():
+            return read_table(path)
+        if not self.labels_names():
+            raise LabError(
+                f"{self.path}: has no labels yet. Select some first: "
+                f"fusionlab select --lab {self.path} --name {name}"
+            )
+        raise UnknownNameError("labels set", name, self.labels_names(), str(self.path))
+
+    # -- rejects ----------------------------------------------------------------------------------
+
+    def rejects(self) -> pd.DataFrame:
+        """Return every input that did not make it, of all stages."""
+        return read_table(self.path / "rejects.parquet", REJECTS)
+
+    def replace_rejects(self, stage: str, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace what `stage` rejected of one data set."""
+        old = self.rejects()
+        same = (old["stage"] == stage) & (old["task"] == task) & (old["dataset"] == dataset)
+        kept = concat([old[~same], frame], REJECTS)
+        write_table(self.path / "rejects.parquet", kept, REJECTS)

@@ -1,0 +1,131 @@
+"""What is there to measure, what has been measured, and what is missing.
+
+A score stands as long as the pixels and the metric's definition it was computed from: a row is
+recognised by scene, method, metric, metric version and the digests of sources and candidate, and
+by nothing else. So a changed image, a new method or a new metric costs only what is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from fusionlab.scoring.decoys import DECOYS
+from fusionlab.scoring.work import Block, CandidateWork, SceneWork, Stamp
+from fusionlab.store import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from fusionlab.metrics import Metric
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """One scene of the index: its images, and the stamps of all its scores."""
+
+    task: str
+    dataset: str
+    scene: str
+    sources: tuple[Block, ...]
+    reference: Block | None
+    candidates: tuple[tuple[str, Block | None], ...]
+
+    def stamps(self, metrics: Sequence[Metric]) -> Iterator[Stamp]:
+        """Yield the stamp of every score that this scene should have."""
+        plain = join_digests([block.digest for block in self.sources])
+        with_truth = join_digests([plain, self.reference.digest]) if self.reference else None
+        for method, block in self.candidates:
+            candidate = block.digest if block else method
+            for metric in metrics:
+                sources = with_truth if metric.arity == "reference" else plain
+                if sources is not None:  # a scene without a truth has no reference scores
+                    yield Stamp(
+                        self.task,
+                        self.dataset,
+                        self.scene,
+                        method,
+                        metric.name,
+                        metric.version,
+                        sources,
+                        candidate,
+                    )
+
+    def missing(self, metrics: Sequence[Metric], done: set[Stamp]) -> SceneWork | None:
+        """Return the work that is left of this scene, or None."""
+        lacking: dict[str, list[Stamp]] = defaultdict(list)
+        for stamp in self.stamps(metrics):
+            if stamp not in done:
+                lacking[stamp.method].append(stamp)
+        candidates = tuple(
+            CandidateWork(method, block, tuple(lacking[method]))
+            for method, block in self.candidates
+            if method in lacking
+        )
+        if not candidates:
+            return None
+        return SceneWork(
+            self.task, self.dataset, self.scene, self.sources, self.reference, candidates
+        )
+
+
+def plan_scenes(index: pd.DataFrame) -> list[ScenePlan]:
+    """Turn the index of one data set into plans, one for every scene that has its two sources."""
+    scenes: dict[tuple[str, str, str], list[dict[str, object]]] = defaultdict(list)
+    for row in index.to_dict("records"):
+        scenes[row["task"], row["dataset"], row["scene"]].append(row)
+    plans = []
+    for (task, dataset, scene), rows in scenes.items():
+        by_role: dict[str, list[dict[str, object]]] = defaultdict(list)
+        for row in rows:
+            by_role[str(row["role"])].append(row)
+        sources = sorted(by_role["source"], key=lambda row: int(str(row["position"])))
+        if len(sources) < 2:
+            continue
+        methods = [(str(row["name"]), _block(row)) for row in by_role["method"]]
+        reference = _block(by_role["reference"][0]) if by_role["reference"] else None
+        decoys = [(name, None) for name in DECOYS]
+        plans.append(
+            ScenePlan(
+                task,
+                dataset,
+                scene,
+                tuple(_block(row) for row in sources),
+                reference,
+                (*methods, *decoys),
+            )
+        )
+    return plans
+
+
+def batches(works: Iterable[SceneWork], candidates: int) -> Iterator[list[SceneWork]]:
+    """Cut the work into tasks of about `candidates` images; a scene is never cut."""
+    batch: list[SceneWork] = []
+    size = 0
+    for work in works:
+        batch.append(work)
+        size += len(work.candidates)
+        if size >= candidates:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def stamps_of(scores: pd.DataFrame) -> list[Stamp]:
+    """Return the stamp of every row of a scores table."""
+    columns = [scores[field.name].tolist() for field in fields(Stamp)]
+    return [Stamp(*values) for values in zip(*columns, strict=True)]
+
+
+def _block(row: dict[str, object]) -> Block:
+    return Block(Address.of(row), str(row["digest"]))
+
+
+def join_digests(digests: list[str]) -> str:
+    """Return one digest for several, in their order."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -1,0 +1,284 @@
+"""The scoring run: plan, hand batches to Dask, keep every result, write the tables.
+
+Every finished batch is a file of its own at once; when all are done they are merged into one
+sorted table a data set. A run that is stopped, in whatever way, loses only the batches in flight;
+the tables at the end are the same bytes whatever the workers, their order and the interruptions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+import uuid
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fusionlab import metrics as metric_library
+from fusionlab.errors import UsageError
+from fusionlab.scoring.plan import ScenePlan, batches, plan_scenes, stamps_of
+from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork, score_batch
+from fusionlab.tables import REJECTS, SCORES, concat, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from distributed import Client, Future
+
+    from fusionlab.lab import Lab
+    from fusionlab.metrics import Metric
+
+#: Images a task measures: enough that Dask's cost of a few ms a task does not show.
+_CANDIDATES_PER_TASK = 24
+
+#: Tasks submitted ahead of the workers: enough to keep them busy, and memory flat.
+_AHEAD_PER_THREAD = 4
+
+#: What is measured when nothing is asked for: the five of the default policy, and the distance to
+#: the truth, for the scenes that have one and the audit alone.
+DEFAULT = (*metric_library.DEFAULT_METRICS, "PSNR_ref")
+
+Dataset = tuple[str, str]
+
+
+@dataclass
+class ScoreReport:
+    """What one run of scoring did.
+
+    Attributes
+    ----------
+    scenes, candidates : in the lab, decoys not counted.
+    measured : candidates and decoys that this run measured; the others had their scores already.
+    nan : metric -> scores that are not a number.
+    rejected : reason code -> rows.
+    """
+
+    metrics: list[str]
+    scenes: int = 0
+    candidates: int = 0
+    measured: int = 0
+    nan: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return asdict(self)
+
+
+def score(
+    lab: Lab,
+    metrics: Sequence[str] | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ScoreReport:
+    """Measure every candidate and decoy in `lab` that lacks a score.
+
+    Parameters
+    ----------
+    metrics : names; `DEFAULT` when None.
+    workers : threads of this process; as many as there are cores by default.
+    scheduler : address of a Dask scheduler that runs already, e.g. ``tcp://127.0.0.1:8786``; its
+        workers must see the lab under the same path.
+    on_progress : called with (candidates done, candidates in all).
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such metric.
+    LabError
+        When another process writes to the lab.
+    """
+    start = time.monotonic()
+    wanted = metric_library.resolve(metrics or DEFAULT)
+    with lab.writing():
+        plans = {key: plan_scenes(lab.index(*key)) for key in lab.datasets()}
+        kept = {key: _standing_scores(lab, key, plans[key], wanted) for key in plans}
+        works = [work for key in plans for work in _missing(plans[key], kept[key], wanted)]
+        with _client(workers, scheduler) as client:
+            failures = _measure(lab, client, works, on_progress or (lambda _done, _total: None))
+        report = _finish(lab, plans, wanted, failures)
+    report.measured = sum(len(work.candidates) for work in works)
+    report.seconds = round(time.monotonic() - start, 3)
+    return report
+
+
+def missing(lab: Lab, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return what `score` would have to measure, without measuring it."""
+    wanted = metric_library.resolve(metrics or DEFAULT)
+    counts = {}
+    for key in lab.datasets():
+        plans = plan_scenes(lab.index(*key))
+        works = _missing(plans, _standing_scores(lab, key, plans, wanted), wanted)
+        counts["/".join(key)] = sum(len(work.candidates) for work in works)
+    return {
+        "metrics": [metric.name for metric in wanted],
+        "to_measure": sum(counts.values()),
+        "by_dataset": counts,
+    }
+
+
+def _standing_scores(
+    lab: Lab, key: Dataset, plans: list[ScenePlan], wanted: Sequence[Metric]
+) -> pd.DataFrame:
+    """Return the scores of one data set that still stand, of this run's metrics and of others."""
+    scores = concat([lab.scores(*key), _parts(lab, key)], SCORES)
+    known = set(metric_library.names()) & set(scores["metric"].unique())
+    metrics = [metric_library.get(name) for name in known | {metric.name for metric in wanted}]
+    valid = {stamp for plan in plans for stamp in plan.stamps(metrics)}
+    standing = scores[[stamp in valid for stamp in stamps_of(scores)]]
+    return standing.drop_duplicates(list(SCORES.key), ignore_index=True)
+
+
+def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
+    """Return what finished batches have left of one data set."""
+    files = sorted(lab.score_parts.glob(f"{key[0]}-{key[1]}-*.parquet"))
+    return concat([read_table(file, SCORES) for file in files], SCORES)
+
+
+def _missing(
+    plans: list[ScenePlan], standing: pd.DataFrame, wanted: Sequence[Metric]
+) -> list[SceneWork]:
+    done = set(stamps_of(standing))
+    return [work for plan in plans if (work := plan.missing(wanted, done))]
+
+
+def _measure(
+    lab: Lab, client: Client, works: list[SceneWork], on_progress: Callable[[int, int], None]
+) -> list[Failed]:
+    """Have `client` measure the missing work, and keep every batch as it returns."""
+    total, done = sum(len(work.candidates) for work in works), 0
+    failures: list[Failed] = []
+    on_progress(0, total)
+    for batch, outcomes in _run_batches(client, lab, works):
+        _keep(lab, [outcome for outcome in outcomes if isinstance(outcome, Measured)])
+        failures += [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        done += sum(len(work.candidates) for work in batch)
+        on_progress(done, total)
+    return failures
+
+
+def _keep(lab: Lab, measured: list[Measured]) -> None:
+    """Write the scores of a finished batch as a file of its own (one for each data set in it)."""
+    rows = [{**asdict(stamp), "value": value} for m in measured for stamp, value in m.scores]
+    if not rows:
+        return
+    frame = pd.DataFrame(rows)
+    for (task, dataset), mine in frame.groupby(["task", "dataset"], sort=False):
+        part = lab.score_parts / f"{task}-{dataset}-{uuid.uuid4().hex}.parquet"
+        write_table(part, mine, SCORES)
+
+
+def _run_batches(
+    client: Client, lab: Lab, works: list[SceneWork]
+) -> Iterator[tuple[list[SceneWork], list[Outcome]]]:
+    """Yield finished batches as they come; only a few a worker are in flight at a time."""
+    from distributed import as_completed
+
+    waiting = batches(works, _CANDIDATES_PER_TASK)
+    images = lab.images.path.resolve()
+    in_flight: dict[str, list[SceneWork]] = {}
+
+    def submit(count: int) -> list[Future]:
+        futures = []
+        for batch in itertools.islice(waiting, count):
+            future = client.submit(score_batch, images, batch, pure=False, retries=2)
+            in_flight[future.key] = batch
+            futures.append(future)
+        return futures
+
+    threads = max(1, sum(client.nthreads().values()))
+    running = as_completed(submit(_AHEAD_PER_THREAD * threads))
+    for future in running:
+        batch = in_flight.pop(future.key)
+        error = future.exception()
+        yield batch, _worker_lost(batch, error) if error else future.result()
+        future.release()
+        for successor in submit(1):
+            running.add(successor)
+
+
+def _worker_lost(batch: list[SceneWork], error: BaseException) -> list[Outcome]:
+    """Turn a batch that killed its worker again and again into reject rows."""
+    detail = f"the worker that measured it died: {error!r}; see its log, then score again"
+    return [Failed(w.task, w.dataset, w.scene, "", "worker_died", detail) for w in batch]
+
+
+def _finish(
+    lab: Lab,
+    plans: dict[Dataset, list[ScenePlan]],
+    wanted: Sequence[Metric],
+    failures: list[Failed],
+) -> ScoreReport:
+    """Merge the parts into one table a data set, write the rejects, and count."""
+    report = ScoreReport([metric.name for metric in wanted])
+    for key, scenes in plans.items():
+        scores = _standing_scores(lab, key, scenes, wanted)
+        lab.write_scores(*key, scores)
+        mine = [f for f in failures if (f.task, f.dataset) == key]
+        lab.replace_rejects("score", *key, _reject_rows(mine))
+        report.scenes += len(scenes)
+        report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
+        _count_nan(scores[scores["metric"].isin(report.metrics)], report.nan)
+    shutil.rmtree(lab.score_parts, ignore_errors=True)
+    report.rejected = dict(sorted(Counter(f.reason for f in failures).items()))
+    return report
+
+
+def _count_nan(scores: pd.DataFrame, counts: dict[str, int]) -> None:
+    for metric, count in scores[scores["value"].isna()]["metric"].value_counts().items():
+        counts[str(metric)] = counts.get(str(metric), 0) + int(count)
+
+
+def _reject_rows(failures: list[Failed]) -> pd.DataFrame:
+    rows = [
+        {
+            "stage": "score",
+            "task": f.task,
+            "dataset": f.dataset,
+            "scene": f.scene,
+            "role": "method" if f.method else "source",
+            "name": f.method,
+            "file": "",
+            "reason": f.reason,
+            "detail": f.detail,
+        }
+        for f in failures
+    ]
+    return pd.DataFrame(rows, columns=REJECTS.columns.names)
+
+
+@contextmanager
+def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
+    """Open a client of the scheduler named, or of threads in this process that listen nowhere."""
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="10s")
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UsageError(
+                f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); "
+                "start one with: dask scheduler"
+            ) from None
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=workers or os.cpu_count() or 1,
+            processes=False,
+            dashboard_address=None,
+            memory_limit=0,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

@@ -1,0 +1,81 @@
+"""The scores a choice may stand on: those of the images that the index has now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fusionlab import metrics as metric_library
+from fusionlab.errors import LabError
+from fusionlab.scoring.decoys import DECOY_PREFIX
+from fusionlab.scoring.plan import join_digests
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fusionlab.lab import Lab
+
+
+def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return scores of one data set as one row a candidate or decoy, one column a metric.
+
+    The index of the frame is (scene, method). Scores of pixels that have changed since are left
+    out; a candidate without a current score that scoring did not reject is an error.
+
+    Raises
+    ------
+    LabError
+        When candidates have not been scored by all of `metrics`, with the command that does it.
+    """
+    index = lab.index(task, dataset)
+    scores = lab.scores(task, dataset)
+    scores = scores[scores["metric"].isin(metrics)]
+    versions = {name: metric_library.get(name).version for name in metrics}
+    scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
+
+    sources = index[index["role"] == "source"]
+    joined = sources.groupby("scene")["digest"].agg(lambda digests: join_digests(list(digests)))
+    scores = scores[scores["sources_digest"] == scores["scene"].map(joined)]
+
+    methods = index[index["role"] == "method"]
+    digests = pd.Series(
+        methods["digest"].to_numpy(),
+        index=pd.MultiIndex.from_arrays([methods["scene"], methods["name"]]),
+    )
+    places = pd.MultiIndex.from_arrays([scores["scene"], scores["method"]])
+    is_decoy = scores["method"].str.startswith(DECOY_PREFIX).to_numpy()
+    current = digests.reindex(places).to_numpy() == scores["candidate_digest"].to_numpy()
+    scores = scores[is_decoy | current]
+    wide = scores.pivot(index=["scene", "method"], columns="metric", values="value")
+    _all_scored(lab, task, dataset, scores, methods, metrics)
+    return wide.reindex(columns=list(metrics))
+
+
+def _all_scored(
+    lab: Lab,
+    task: str,
+    dataset: str,
+    scores: pd.DataFrame,
+    methods: pd.DataFrame,
+    metrics: Sequence[str],
+) -> None:
+    """Raise when candidates lack scores for no known reason."""
+    counts = scores.groupby(["scene", "method"]).size()
+    wanted = pd.MultiIndex.from_arrays([methods["scene"], methods["name"]])
+    lacking = wanted[counts.reindex(wanted, fill_value=0).to_numpy() < len(metrics)]
+    if lacking.empty:
+        return
+    rejects = lab.rejects()
+    rejects = rejects[
+        (rejects["stage"] == "score") & (rejects["task"] == task) & (rejects["dataset"] == dataset)
+    ]
+    excused = set(zip(rejects["scene"], rejects["name"], strict=True))
+    open_ones = [place for place in lacking if {place, (place[0], "")}.isdisjoint(excused)]
+    if open_ones:
+        scene, method = open_ones[0]
+        raise LabError(
+            f"{lab.path}: {len(open_ones)} of {len(wanted)} candidates of {task}/{dataset} "
+            f"(first: {method} of {scene}) lack scores in {', '.join(metrics)}. Score first: "
+            f"fusionlab score --lab {lab.path} --metrics {','.join(metrics)}"
+        )

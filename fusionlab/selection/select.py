@@ -1,0 +1,204 @@
+"""The choice: totals, winners, margins, and whether a decoy would have won."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fusionlab import __version__
+from fusionlab import metrics as metric_library
+from fusionlab.errors import LabError
+from fusionlab.scoring.decoys import DECOY_PREFIX
+from fusionlab.selection.normalise import NORMALISERS
+from fusionlab.selection.scored import current_scores
+from fusionlab.tables import REJECTS, labels_schema, write_table
+
+if TYPE_CHECKING:
+    from fusionlab.lab import Lab
+    from fusionlab.selection.policy import Policy
+
+#: Totals are compared after rounding to this many decimals, so that two candidates that differ
+#: by rounding in the last bits are a tie.
+_DECIMALS = 12
+
+
+@dataclass
+class SelectReport:
+    """What one selection did.
+
+    Attributes
+    ----------
+    labels : scenes that got a pseudo-label.
+    ties : labels whose runner-up has the same total.
+    decoy_wins : decoy -> scenes where it would have won had it been allowed to.
+    unlabelled : scenes without any candidate.
+    """
+
+    name: str
+    policy: str
+    policy_digest: str
+    path: str
+    labels: int = 0
+    ties: int = 0
+    decoy_wins: dict[str, int] = field(default_factory=dict)
+    unlabelled: int = 0
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return asdict(self)
+
+
+def rank_candidates(scores: pd.DataFrame, policy: Policy, task: str) -> pd.DataFrame:
+    """Order the candidates of each scene by a policy.
+
+    Parameters
+    ----------
+    scores : one row a candidate, index (scene, method), one column a metric at least for each
+        that `policy` uses for `task`.
+
+    Returns
+    -------
+    The rows of `scores` with columns ``scene, method, total, place`` (1 is the winner of its
+    scene) and ``norm_<metric>``, sorted by scene and place.
+    """
+    weights = policy.task_weights(task)
+    signs = [1.0 if metric_library.get(m).direction == "higher" else -1.0 for m in weights]
+    upward = scores[list(weights)] * signs
+    ordered = pd.DataFrame(index=scores.index).reset_index()
+    values = upward.reset_index(drop=True)
+    normalised = NORMALISERS[policy.normalise](values, ordered["scene"])
+    total = normalised.to_numpy() @ np.array(list(weights.values())) / sum(weights.values())
+    ordered["total"] = total.round(_DECIMALS)
+    norms = [f"norm_{metric}" for metric in weights]
+    ordered[norms] = normalised.to_numpy()
+    descending = ["total", *norms]
+    ordered = ordered.sort_values(
+        ["scene", *descending, "method"],
+        ascending=[True, *(False for _ in descending), True],
+        kind="stable",
+        ignore_index=True,
+    )
+    ordered["place"] = ordered.groupby("scene", sort=False).cumcount() + 1
+    return ordered
+
+
+def select(
+    lab: Lab,
+    policy: Policy,
+    name: str,
+    *,
+    task: str | None = None,
+    dataset: str | None = None,
+    dry_run: bool = False,
+) -> SelectReport:
+    """Choose one candidate a scene by `policy` and write the labels manifest `name`.
+
+    Parameters
+    ----------
+    task, dataset : choose for these scenes only.
+    dry_run : choose and count, but write nothing.
+
+    Raises
+    ------
+    LabError
+        When scores are missing, or there is nothing to choose from.
+    """
+    start = time.monotonic()
+    path = lab.labels_path(name)
+    keys = [k for k in lab.datasets() if task in (None, k[0]) and dataset in (None, k[1])]
+    if not keys:
+        raise LabError(f"{lab.path}: no data set matches; it holds {lab.datasets()}")
+    metrics = list(dict.fromkeys(m for t, _ in keys for m in policy.task_weights(t)))
+    report = SelectReport(name, f"{policy.name} v{policy.version}", policy.digest, str(path))
+    chosen = {key: _choose(lab, policy, *key) for key in keys}
+    labels = pd.concat([frame for frame, _ in chosen.values()], ignore_index=True)
+    if labels.empty:
+        raise LabError(f"{lab.path}: no scene has a candidate; ingest outputs of methods first")
+    schema = labels_schema(metrics)
+    labels = labels.reindex(columns=schema.columns.names)
+    if not dry_run:
+        with lab.writing():
+            for key, (_, unlabelled) in chosen.items():
+                lab.replace_rejects("select", *key, _unlabelled_rows(*key, unlabelled))
+            write_table(path, labels, schema, note=policy.model_dump_json())
+    report.unlabelled = sum(len(unlabelled) for _, unlabelled in chosen.values())
+    report.labels = len(labels)
+    report.ties = int(labels["tied"].sum())
+    wins = labels.loc[labels["decoy"] != "", "decoy"].value_counts()
+    report.decoy_wins = {str(decoy): int(count) for decoy, count in wins.items()}
+    report.seconds = round(time.monotonic() - start, 3)
+    return report
+
+
+def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the labels of one data set, and the scenes that have no candidate."""
+    scores = current_scores(lab, task, dataset, list(policy.task_weights(task)))
+    is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
+    ranked = rank_candidates(scores[~is_decoy], policy, task)
+    winners = ranked[ranked["place"] == 1].set_index("scene")
+    second = ranked[ranked["place"] == 2].set_index("scene").reindex(winners.index)
+    labels = winners.drop(columns="place")
+    labels["margin"] = (winners["total"] - second["total"]).round(_DECIMALS)
+    labels["runner_up"] = second["method"].fillna("")
+    labels["tied"] = labels["margin"] == 0.0
+    labels["candidates"] = ranked.groupby("scene").size()
+    labels = labels.join(_decoys(rank_candidates(scores, policy, task)))
+    labels = labels.join(_digests(lab.index(task, dataset), labels["method"]))
+    labels["task"], labels["dataset"] = task, dataset
+    labels["policy"], labels["policy_digest"] = f"{policy.name} v{policy.version}", policy.digest
+    labels["software_version"] = __version__
+    index = lab.index(task, dataset)
+    scenes = sorted(set(index.loc[index["role"] == "source", "scene"]))
+    return labels.reset_index(), [scene for scene in scenes if scene not in labels.index]
+
+
+def _decoys(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Tell, by scene, how far the best decoy leads the best candidate when decoys take part.
+
+    A decoy wins only with a higher total; a tie goes to the candidate.
+    """
+    is_decoy = ranked["method"].str.startswith(DECOY_PREFIX)
+    best = ranked[is_decoy].drop_duplicates("scene").set_index("scene")
+    real = ranked[~is_decoy].drop_duplicates("scene").set_index("scene")
+    lead = (best["total"] - real["total"].reindex(best.index)).round(_DECIMALS)
+    return pd.DataFrame({"decoy": best["method"].where(lead > 0, ""), "decoy_lead": lead})
+
+
+def _digests(index: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
+    """Return, by scene, the digests of both sources and of the chosen candidate's pixels."""
+    sources = index[index["role"] == "source"].sort_values(["scene", "position"])
+    order = sources.groupby("scene").cumcount()
+    by_scene = sources.set_index("scene")["digest"]
+    methods = index[index["role"] == "method"].set_index(["scene", "name"])["digest"]
+    places = pd.MultiIndex.from_arrays([chosen.index, chosen])
+    return pd.DataFrame(
+        {
+            "digest_a": by_scene[(order == 0).to_numpy()].reindex(chosen.index),
+            "digest_b": by_scene[(order == 1).to_numpy()].reindex(chosen.index),
+            "digest_candidate": methods.reindex(places).to_numpy(),
+        },
+        index=chosen.index,
+    )
+
+
+def _unlabelled_rows(task: str, dataset: str, scenes: list[str]) -> pd.DataFrame:
+    rows = [
+        {
+            "stage": "select",
+            "task": task,
+            "dataset": dataset,
+            "scene": scene,
+            "role": "scene",
+            "name": "",
+            "file": "",
+            "reason": "no_candidates",
+            "detail": f"scene {scene!r} has no candidate that was scored; it gets no label",
+        }
+        for scene in scenes
+    ]
+    return pd.DataFrame(rows, columns=REJECTS.columns.names)

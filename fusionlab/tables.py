@@ -1,0 +1,196 @@
+"""The Parquet tables of a lab: their schemas, and how they are checked and written.
+
+A table is sorted by its key, holds exactly the columns of its schema, and is written atomically;
+the same rows always give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fusionlab.atomic import atomic_write_bytes
+from fusionlab.errors import LabError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """Columns of one table, and the key its rows are sorted by and unique in."""
+
+    name: str
+    columns: pa.Schema
+    key: tuple[str, ...]
+
+    def empty(self) -> pd.DataFrame:
+        """Return a frame with the right columns and no rows."""
+        frame: pd.DataFrame = self.columns.empty_table().to_pandas()
+        return frame
+
+
+def _schema(*pairs: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in pairs])
+
+
+_NOTE = b"fusionlab"
+_STR, _I32, _I8, _F64, _BOOL = pa.string(), pa.int32(), pa.int8(), pa.float64(), pa.bool_()
+_SCENE = (("task", _STR), ("dataset", _STR), ("scene", _STR))
+
+#: One row an image in the store.
+INDEX = TableSchema(
+    "index",
+    _schema(
+        *_SCENE,
+        ("role", _STR),  # source | method | reference
+        ("name", _STR),  # modality, method, or "truth"
+        ("position", _I8),  # sources: 0 is a, 1 is b, ...; -1 elsewhere
+        ("height", _I32),
+        ("width", _I32),
+        ("channels", _I8),
+        ("dtype", _STR),
+        ("bucket", _STR),
+        ("row", _I32),
+        ("digest", _STR),  # of the pixels
+        ("file", _STR),  # as found, relative to the manifest's root
+        ("file_digest", _STR),  # of the file's bytes
+        ("file_format", _STR),
+        ("file_mode", _STR),
+        ("notes", _STR),
+    ),
+    ("task", "dataset", "scene", "role", "position", "name"),
+)
+
+#: One row an input that did not make it.
+REJECTS = TableSchema(
+    "rejects",
+    _schema(
+        ("stage", _STR),
+        *_SCENE,
+        ("role", _STR),
+        ("name", _STR),
+        ("file", _STR),
+        ("reason", _STR),
+        ("detail", _STR),
+    ),
+    ("stage", "task", "dataset", "scene", "role", "name", "file", "reason"),
+)
+
+#: One row a candidate (or decoy) and metric.
+SCORES = TableSchema(
+    "scores",
+    _schema(
+        *_SCENE,
+        ("method", _STR),
+        ("metric", _STR),
+        ("value", _F64),
+        ("metric_version", _I32),
+        ("sources_digest", _STR),
+        ("candidate_digest", _STR),
+    ),
+    ("task", "dataset", "scene", "method", "metric"),
+)
+
+
+def labels_schema(metrics: list[str]) -> TableSchema:
+    """Return the schema of a labels manifest whose policy uses `metrics`."""
+    return TableSchema(
+        "labels",
+        _schema(
+            *_SCENE,
+            ("method", _STR),
+            ("total", _F64),
+            ("margin", _F64),
+            ("runner_up", _STR),
+            ("tied", _BOOL),
+            ("candidates", _I32),
+            *((f"norm_{metric}", _F64) for metric in metrics),
+            ("decoy", _STR),  # the decoy that would have won, if one would
+            ("decoy_lead", _F64),  # best decoy's total minus best candidate's, decoys in the pool
+            ("digest_a", _STR),
+            ("digest_b", _STR),
+            ("digest_candidate", _STR),
+            ("policy", _STR),
+            ("policy_digest", _STR),
+            ("software_version", _STR),
+        ),
+        ("task", "dataset", "scene"),
+    )
+
+
+def write_table(
+    path: Path, frame: pd.DataFrame, schema: TableSchema, note: str | None = None
+) -> None:
+    """Check `frame` against `schema`, sort it by its key and write it atomically.
+
+    Parameters
+    ----------
+    note : text to keep in the file's metadata; `read_note` gives it back.
+
+    Raises
+    ------
+    LabError
+        When columns are missing or too many, a value has the wrong type, or two rows share a key.
+    """
+    want, got = set(schema.columns.names), set(frame.columns)
+    if want != got:
+        raise LabError(
+            f"{path}: table {schema.name!r} lacks columns {sorted(want - got)} and has "
+            f"unknown columns {sorted(got - want)}; this is a bug in whoever wrote it"
+        )
+    ordered = frame.sort_values(list(schema.key), kind="stable", ignore_index=True)
+    if ordered.duplicated(list(schema.key)).any():
+        twice = ordered[ordered.duplicated(list(schema.key))].iloc[0][list(schema.key)].tolist()
+        raise LabError(f"{path}: table {schema.name!r} has two rows for {twice}")
+    try:
+        table = pa.Table.from_pandas(ordered, schema=schema.columns, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise LabError(
+            f"{path}: table {schema.name!r} has a value of the wrong type: {error}"
+        ) from error
+    if note is not None:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTE: note})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    atomic_write_bytes(path, buffer.getvalue())
+
+
+def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
+    """Read one table; with `schema`, a file that does not exist is an empty table.
+
+    Raises
+    ------
+    LabError
+        When the file is not a readable Parquet table, or has other columns than `schema`.
+    """
+    if schema is not None and not path.exists():
+        return schema.empty()
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LabError(f"{path}: is not a readable table: {error}") from error
+    if schema is not None and table.schema.names != schema.columns.names:
+        raise LabError(
+            f"{path}: has columns {table.schema.names}, expected {schema.columns.names}; "
+            "it was written by another version of FusionLab: run the stage that makes it again"
+        )
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def read_note(path: Path) -> str:
+    """Return the note that `write_table` put into `path`, or the empty text."""
+    metadata = pq.read_schema(path).metadata or {}
+    return str(metadata.get(_NOTE, b"").decode())
+
+
+def concat(frames: list[pd.DataFrame], schema: TableSchema) -> pd.DataFrame:
+    """Stack frames of one schema; none at all give the empty table."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else schema.empty()

@@ -1,0 +1,117 @@
+"""What commands print: tables, progress, errors. Results go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
+    from rich.progress import Task
+
+out = Console()
+err = Console(stderr=True)
+
+
+class _Rate(ProgressColumn):
+    """Items a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "-/s", style="progress.data.speed")
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with count, rate, time used and time left; yield the function that moves it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document; what is not a finite number becomes null."""
+    out.print(
+        json.dumps(plain(content), indent=2, ensure_ascii=False),
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+
+
+def plain(content: Any) -> Any:
+    """Return `content` as JSON can hold it: NumPy scalars to Python's, not-a-number to None."""
+    if isinstance(content, dict):
+        return {str(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    if hasattr(content, "item"):
+        content = content.item()
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame as a list of rows for JSON."""
+    found: list[dict[str, Any]] = plain(frame.to_dict("records"))
+    return found
+
+
+def print_frame(title: str, frame: pd.DataFrame, limit: int | None = None) -> None:
+    """Print a frame as a table, at most `limit` rows of it."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for column in frame.columns:
+        numeric = frame[column].dtype.kind in "iuf"
+        table.add_column(
+            str(column), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+        )
+    shown = frame if limit is None else frame.head(limit)
+    for row in shown.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+    if len(shown) < len(frame):
+        out.print(
+            f"... and {len(frame) - len(shown)} more (--csv or --parquet writes all)", style="dim"
+        )
+
+
+def print_facts(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values in two columns, leaving out what is empty or zero."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        if value not in (None, "", 0, {}):
+            grid.add_row(name, _cell(value))
+    out.print(grid)
+
+
+def _cell(value: Any) -> Text:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Text("-")
+    if isinstance(value, bool):
+        return Text("yes" if value else "")
+    if isinstance(value, float):
+        return Text(f"{value:.4f}" if abs(value) < 1000 else f"{value:.1f}")
+    if isinstance(value, dict):
+        return Text(", ".join(f"{key} {count}" for key, count in value.items()))
+    return Text(str(value))
