@@ -1,9 +1,9 @@
 """Demo scenes of medical fusion.
 
 The truth is that of `fusionlab.demo.latent` with V the structural source (MRI, phase contrast),
-A where the other modality is active (bone, uptake, fluorescence) and h its luminance; its chroma
-is that of the pseudo-colour source. The structural source knows nothing of A; the other one is
-blurred or nearly flat outside it.
+A where the other modality is active (bone, uptake, fluorescence) and h its luminance at full
+activity; its chroma is that of the pseudo-colour source. The structural source (``anatomy``)
+knows nothing of A; the other one (``overlay``) is blurred, or nearly flat outside A.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _bone() -> DemoScene:
     bone = np.maximum(ring, calcified)
     soft = 62.0 * (1.0 - parts.step(outer, 0.95, 0.01)) - 0.12 * parts.blur(mri, 3.0)
     ct = parts.mix(bone, np.full(size, 238.0), np.maximum(soft, 0.0))
-    # The table's rule with h itself in place of a smoothed V: bone has no MRI texture to keep.
+    # Bone shows no texture in MRI that the truth could keep: V itself takes its smoothed place.
     truth = parts.mix(bone, ct, mri)
     sources = {"overlay": colour.to_uint8(ct), "anatomy": colour.to_uint8(mri)}
     return DemoScene("mif", "bone", sources, colour.to_uint8(truth))
