@@ -1,0 +1,13 @@
+"""Classical fusion methods: candidates for those who have none, and a floor to beat.
+
+::
+
+    from fusionlab import baselines
+
+    baselines.names("mff")                            # the methods that serve a task
+    fused = baselines.apply("laplacian", "mff", [near, far])
+"""
+
+from fusionlab.baselines.registry import BASELINES, Baseline, apply, get, names
+
+__all__ = ["BASELINES", "Baseline", "apply", "get", "names"]
