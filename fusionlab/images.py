@@ -82,7 +82,8 @@ def decode(data: bytes) -> DecodedImage:
     if orientation != 1:
         pixels = _upright(pixels, orientation)
         notes.append("exif_rotated")
-    return DecodedImage(np.ascontiguousarray(pixels), file_format, file_mode, tuple(notes))
+    upright: Pixels = np.ascontiguousarray(pixels)
+    return DecodedImage(upright, file_format, file_mode, tuple(notes))
 
 
 def read_image(path: Path) -> Pixels:
@@ -145,7 +146,8 @@ def _to_gray_or_rgb(pixels: Pixels, notes: list[str]) -> Pixels:
     if np.array_equal(b, g) and np.array_equal(g, r):
         notes.append("equal_channels")
         return g
-    return np.stack((r, g, b), axis=2)
+    rgb: Pixels = np.stack((r, g, b), axis=2)
+    return rgb
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -179,7 +181,7 @@ def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
         return scaled if scaled.ndim == 2 else scaled @ np.array([0.299, 0.587, 0.114])
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype=np.uint8)
-    gray = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2GRAY)
+    gray: NDArray[np.float32] = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2GRAY)
     return np.rint(gray).astype(np.uint8)
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from fusionlab.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from fusionlab.images import Pixels
 
@@ -192,5 +192,4 @@ class ImageStore:
 @functools.lru_cache(maxsize=1024)
 def _open_array(path: Path, key: str) -> zarr.Array[Any]:
     """Open one array; opening costs more than reading an image, so it is kept."""
-    array = zarr.open_array(Path(path) / key, mode="r+", zarr_format=3)
-    return array
+    return zarr.open_array(path / key, mode="r+", zarr_format=3)

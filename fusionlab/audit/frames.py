@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from fusionlab.errors import LabError
@@ -140,7 +141,7 @@ def certainty(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.Da
     _, _, chosen = open_labels(lab, labels)
     grouped = chosen.groupby("task")
     frame = grouped.agg(labels=("scene", "size"), ties=("tied", "sum"))
-    quantiles = grouped["margin"].quantile([0.1, 0.5, 0.9]).unstack()
+    quantiles = grouped["margin"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     quantiles.columns = pd.Index(["margin_p10", "margin_median", "margin_p90"])
     return frame.join(quantiles).reset_index()
 

@@ -114,8 +114,7 @@ def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
     if len(hits) > 1:
         places = ", ".join(sorted(parts[2][hits.index]))
         raise LabError(f"scene {scene!r} is in several data sets, name one: {places}")
-    found: dict[str, Any] = hits.iloc[0].to_dict()
-    return found
+    return {str(column): value for column, value in hits.iloc[0].items()}
 
 
 def _with_decoys(

@@ -149,7 +149,7 @@ def _match_candidate(manifest: Manifest, path: str, scenes: set[str]) -> FoundFi
 
 
 def _one_file_a_place(files: list[FoundFile]) -> tuple[list[FoundFile], list[Reject]]:
-    """Reject files that claim the same scene, role and name: guessing which is meant is not ours."""
+    """Reject files that claim the same scene, role and name: we do not guess which is meant."""
     places: dict[tuple[str, str, str], list[FoundFile]] = defaultdict(list)
     for found in files:
         places[found.scene, found.role, found.name].append(found)

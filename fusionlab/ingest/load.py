@@ -124,7 +124,8 @@ class _Run:
         self.task, self.dataset = manifest.task, manifest.dataset
         index = lab.index(self.task, self.dataset)
         self.rows: dict[Key, dict[str, Any]] = {
-            (row["scene"], row["role"], row["name"]): row for row in index.to_dict("records")
+            (row["scene"], row["role"], row["name"]): {str(k): v for k, v in row.items()}
+            for row in index.to_dict("records")
         }
         self.axes: dict[str, dict[str, int]] = {}  # bucket folder -> scene -> row
         self.saved = time.monotonic()

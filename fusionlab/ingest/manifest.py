@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
@@ -11,6 +11,9 @@ from fusionlab.errors import ConfigError, suggest
 from fusionlab.ingest.patterns import Pattern
 from fusionlab.store import is_safe_name
 from fusionlab.tasks import TASKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Manifest(Config):

@@ -1,4 +1,4 @@
-"""Decoys: images that must never be chosen, scored beside the candidates as a check on the policy."""
+"""Decoys: images that must never be chosen, scored beside the candidates to check the policy."""
 
 from __future__ import annotations
 

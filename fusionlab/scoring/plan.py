@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusionlab.scoring.decoys import DECOYS
 from fusionlab.scoring.work import Block, CandidateWork, SceneWork, Stamp
@@ -75,18 +75,18 @@ class ScenePlan:
 
 def plan_scenes(index: pd.DataFrame) -> list[ScenePlan]:
     """Turn the index of one data set into plans, one for every scene that has its two sources."""
-    scenes: dict[tuple[str, str, str], list[dict[str, object]]] = defaultdict(list)
+    scenes: dict[tuple[str, str, str], list[dict[Any, Any]]] = defaultdict(list)
     for row in index.to_dict("records"):
         scenes[row["task"], row["dataset"], row["scene"]].append(row)
     plans = []
     for (task, dataset, scene), rows in scenes.items():
-        by_role: dict[str, list[dict[str, object]]] = defaultdict(list)
+        by_role: dict[str, list[dict[Any, Any]]] = defaultdict(list)
         for row in rows:
-            by_role[str(row["role"])].append(row)
-        sources = sorted(by_role["source"], key=lambda row: int(str(row["position"])))
+            by_role[row["role"]].append(row)
+        sources = sorted(by_role["source"], key=lambda row: row["position"])
         if len(sources) < 2:
             continue
-        methods = [(str(row["name"]), _block(row)) for row in by_role["method"]]
+        methods = [(row["name"], _block(row)) for row in by_role["method"]]
         reference = _block(by_role["reference"][0]) if by_role["reference"] else None
         decoys = [(name, None) for name in DECOYS]
         plans.append(
@@ -122,8 +122,8 @@ def stamps_of(scores: pd.DataFrame) -> list[Stamp]:
     return [Stamp(*values) for values in zip(*columns, strict=True)]
 
 
-def _block(row: dict[str, object]) -> Block:
-    return Block(Address.of(row), str(row["digest"]))
+def _block(row: dict[Any, Any]) -> Block:
+    return Block(Address.of(row), row["digest"])
 
 
 def join_digests(digests: list[str]) -> str:

@@ -159,8 +159,10 @@ def _luminance(store: ImageStore, block: Block) -> Luminance:
 
 
 def _failed(work: SceneWork, method: str, error: Exception) -> Failed:
-    reason = {LabError: "unreadable_pixels"}.get(
-        type(error), "unmeasurable" if isinstance(error, FusionLabError) else "scoring_error"
-    )
-    detail = str(error) if isinstance(error, FusionLabError) else repr(error)
+    if isinstance(error, LabError):
+        reason, detail = "unreadable_pixels", str(error)
+    elif isinstance(error, FusionLabError):
+        reason, detail = "unmeasurable", str(error)
+    else:
+        reason, detail = "scoring_error", repr(error)
     return Failed(work.task, work.dataset, work.scene, method, reason, detail)

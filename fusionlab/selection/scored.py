@@ -47,7 +47,7 @@ def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) ->
     is_decoy = scores["method"].str.startswith(DECOY_PREFIX).to_numpy()
     current = digests.reindex(places).to_numpy() == scores["candidate_digest"].to_numpy()
     scores = scores[is_decoy | current]
-    wide = scores.pivot(index=["scene", "method"], columns="metric", values="value")
+    wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
     _all_scored(lab, task, dataset, scores, methods, metrics)
     return wide.reindex(columns=list(metrics))
 
