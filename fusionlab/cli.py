@@ -329,7 +329,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole curation on embedded images of all four tasks; no download, no data needed."""
-    from fusionlab.demo import run_demo
+    from fusionlab.demo.run import run_demo
 
     with terminal.progress("demo") as advance:
         made = run_demo(folder, advance)
