@@ -1,0 +1,143 @@
+"""From whatever array a caller has to the one form that metrics are defined on.
+
+    Y = round_half_even(0.299 R + 0.587 G + 0.114 B)        in float32, for (H, W, 3)
+    Y = 255 x / data_range                                  for other scales
+
+The result is (H, W), C-contiguous, on the 0..255 scale: uint8 if every value is an integer, float64
+otherwise. Anything that would give a plausible wrong number is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fusionlab.errors import MetricInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from fusionlab.metrics.base import Floats, Gray
+
+_SNAP = {"float16": 0.0, "float32": 1e-4, "float64": 1e-9}
+"""How far from an integer a rescaled value may lie by the rounding of its type alone."""
+
+
+def gray(image: ArrayLike, name: str = "image", data_range: float | None = None) -> Gray:
+    """Bring `image` to the form that metrics are computed on.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) RGB; uint8 (always 0..255), uint16, float16, float32 or float64.
+    name : what messages call it.
+    data_range : the value of full white in uint16 and float arrays; 65535 and 255 by default.
+
+    Returns
+    -------
+    (H, W) C-contiguous array, uint8 where all values are integers, else float64, in 0..255.
+
+    Raises
+    ------
+    MetricInputError
+        For another shape or type, nan or inf, values outside 0..data_range, and float images that
+        lie within 0..1 although no data_range says so.
+    """
+    x = np.asarray(image)
+    _check_form(x, name)
+    if x.dtype != np.uint8:
+        x = _scale(x, name, data_range)
+    if x.ndim == 3:
+        x = luminance(x)
+    return _narrow(x)
+
+
+def luminance(rgb: NDArray[Any]) -> NDArray[Any]:
+    """Return the gray image of an RGB image on the 0..255 scale; equal channels give themselves.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3).
+    """
+    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    if np.array_equal(r, g) and np.array_equal(g, b):
+        return np.asarray(r)
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    r, g, b = (c.astype(np.float32) for c in (r, g, b))
+    return np.asarray(np.rint(r * weights[0] + g * weights[1] + b * weights[2]))
+
+
+def levels(image: Gray) -> NDArray[np.uint8]:
+    """Return the 256 gray levels that histograms count: values rounded half to even."""
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    return np.rint(image).astype(np.uint8)
+
+
+def same_size(images: dict[str, Gray]) -> None:
+    """Raise MetricInputError unless all images have the size of the first."""
+    first, *others = images
+    for name in others:
+        if images[name].shape != images[first].shape:
+            raise MetricInputError(
+                f"{name} is {size(images[name])} but {first} is {size(images[first])}: "
+                "the images of a scene must be registered and of one size"
+            )
+
+
+def size(image: Gray) -> str:
+    """Return the size of an image for messages, height first."""
+    return f"{image.shape[0]} x {image.shape[1]} pixels"
+
+
+def _check_form(x: NDArray[Any], name: str) -> None:
+    if x.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+        raise MetricInputError(
+            f"{name} has type {x.dtype}; expected uint8, uint16 or float: convert it first"
+        )
+    if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[2] != 3):
+        raise MetricInputError(f"{name} has shape {x.shape}; expected (H, W) or (H, W, 3) RGB")
+    if x.size == 0:
+        raise MetricInputError(f"{name} has shape {x.shape}: it holds no pixel")
+
+
+def _scale(x: NDArray[Any], name: str, data_range: float | None) -> Floats:
+    if data_range is None:
+        white = 65535.0 if x.dtype == np.uint16 else 255.0
+    else:
+        white = float(data_range)
+    if not (np.isfinite(white) and white > 0):
+        raise MetricInputError(f"data_range is {data_range}; expected a positive number")
+    lo, hi = float(x.min()), float(x.max())
+    if not np.isfinite(lo + hi):
+        raise MetricInputError(f"{name} holds nan or inf: repair or leave out this image")
+    if x.dtype != np.uint16 and data_range is None and 0 <= lo < hi <= 1:
+        raise MetricInputError(
+            f"{name} is float within {lo:.3g}..{hi:.3g}, but metrics take 0..255: "
+            "pass data_range=1 (or 255, if it is this dark)"
+        )
+    if lo < 0 or hi > white:
+        raise MetricInputError(
+            f"{name} has values {lo:.6g}..{hi:.6g} outside 0..{white:g}: clip it or pass data_range"
+        )
+    y = x.astype(np.float64)
+    if white == 255.0:
+        return y
+    y *= 255.0
+    y /= white
+    return _snap(y, _SNAP.get(x.dtype.name, 0.0))
+
+
+def _snap(y: Floats, reach: float) -> Floats:
+    """Undo the rounding of an 8-bit image that was stored on another scale."""
+    nearest = np.rint(y)
+    return nearest if np.abs(y - nearest).max() <= reach else y
+
+
+def _narrow(x: NDArray[Any]) -> Gray:
+    if x.dtype == np.uint8:
+        return np.require(x, requirements=["C", "W", "A"])
+    as_integer = x.astype(np.uint8)
+    if np.array_equal(as_integer, x):
+        return np.ascontiguousarray(as_integer)
+    return np.ascontiguousarray(x, dtype=np.float64)
