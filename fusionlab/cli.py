@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -276,8 +277,8 @@ def measure(
 
     names = _split(metrics) or list(library.DEFAULT_METRICS)
     library.resolve(names)
-    images = [luminance(read_image(path)) for path in (a, b, fused)]
-    values = library.measure(*images, metrics=names)
+    first, second, result = (luminance(read_image(path)) for path in (a, b, fused))
+    values = library.measure(first, second, result, metrics=names)
     if as_json:
         terminal.print_json(values)
     else:
@@ -295,13 +296,13 @@ def metrics(
     from fusionlab import metrics as library
 
     if name is not None:
-        facts = library.get(name).as_dict()
+        facts = asdict(library.get(name))
         if as_json:
             terminal.print_json(facts)
         else:
             terminal.print_facts(facts.items())
         return
-    rows = [library.get(known).as_dict() for known in library.names()]
+    rows = [asdict(library.get(known)) for known in library.names()]
     if as_json:
         terminal.print_json(rows)
     else:
@@ -353,8 +354,12 @@ def _print_reports(reports: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         terminal.print_json(reports[0] if len(reports) == 1 else reports)
         return
-    for report in reports:
-        terminal.print_facts(report.items())
+    if len(reports) == 1:
+        terminal.print_facts(reports[0].items())
+    else:
+        import pandas as pd
+
+        terminal.print_frame("Data sets", pd.DataFrame(reports))
 
 
 def _winners(wins: pd.DataFrame) -> pd.DataFrame:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.progress import Task
 
-out = Console()
-err = Console(stderr=True)
+#: Width of what is printed into a file or a pipe, where there is no terminal to ask.
+_PIPE_WIDTH = 160
+
+out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 
 class _Rate(ProgressColumn):
@@ -85,7 +90,14 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def print_frame(title: str, frame: pd.DataFrame, limit: int | None = None) -> None:
     """Print a frame as a table, at most `limit` rows of it."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in frame.columns:
         numeric = frame[column].dtype.kind in "iuf"
         table.add_column(
@@ -102,13 +114,13 @@ def print_frame(title: str, frame: pd.DataFrame, limit: int | None = None) -> No
 
 
 def print_facts(pairs: Iterable[tuple[str, Any]]) -> None:
-    """Print names and values in two columns, leaving out what is empty or zero."""
+    """Print names and values in two columns, leaving out what is empty."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        if value not in (None, "", 0, {}):
-            grid.add_row(name, _cell(value))
+        if value not in (None, "", {}):
+            grid.add_row(name, f"{value:.6g}" if isinstance(value, float) else _cell(value))
     out.print(grid)
 
 
@@ -120,5 +132,7 @@ def _cell(value: Any) -> Text:
     if isinstance(value, float):
         return Text(f"{value:.4f}" if abs(value) < 1000 else f"{value:.1f}")
     if isinstance(value, dict):
-        return Text(", ".join(f"{key} {count}" for key, count in value.items()))
+        return Text(", ".join(f"{key} {_cell(count)}" for key, count in value.items()))
+    if isinstance(value, list | tuple):
+        return Text(", ".join(str(_cell(item)) for item in value))
     return Text(str(value))

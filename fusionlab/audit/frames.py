@@ -107,33 +107,30 @@ def truth(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFr
     Empty where no scene has a truth that was scored. Selection never saw these values.
     """
     opened, _, chosen = open_labels(lab, labels)
-    frames = []
-    for key in sorted(set(zip(chosen["task"], chosen["dataset"], strict=True))):
-        scores = opened.scores(*key)
-        scores = scores[scores["metric"] == TRUTH_METRIC]
-        is_decoy = scores["method"].str.startswith(DECOY_PREFIX)
-        real = scores[~is_decoy].sort_values(
-            ["scene", "value", "method"], ascending=[True, False, True]
-        )
-        best = real.drop_duplicates("scene").set_index("scene")
-        by_place = scores.set_index(["scene", "method"])["value"]
-        mine = chosen[(chosen["task"] == key[0]) & (chosen["dataset"] == key[1])]
-        mine = mine[mine["scene"].isin(best.index)]
-        frame = mine[[*_SCENE, "method"]].copy()
-        frame["chosen"] = by_place.reindex(
-            pd.MultiIndex.from_frame(mine[["scene", "method"]])
-        ).to_numpy()
-        means = [(scene, f"{DECOY_PREFIX}mean") for scene in mine["scene"]]
-        frame["mean"] = by_place.reindex(
-            pd.MultiIndex.from_tuples(means, names=["scene", "method"])
-            if means
-            else by_place.index[:0]
-        ).to_numpy()
-        frame["best"] = best["value"].reindex(mine["scene"]).to_numpy()
-        frame["best_method"] = best["method"].reindex(mine["scene"]).to_numpy()
-        frame["regret"] = frame["best"] - frame["chosen"]
-        frames.append(frame)
+    frames = [
+        _against_truth(mine, opened.scores(str(task), str(dataset)))
+        for (task, dataset), mine in chosen.groupby(["task", "dataset"])
+    ]
     return pd.concat(frames, ignore_index=True)
+
+
+def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare the labels of one data set with the truth, for the scenes that have one."""
+    scores = scores[scores["metric"] == TRUTH_METRIC]
+    chosen = chosen[chosen["scene"].isin(scores["scene"])]
+    values = scores.pivot(index="scene", columns="method", values="value").reindex(chosen["scene"])
+    candidates = values.loc[:, [not str(m).startswith(DECOY_PREFIX) for m in values.columns]]
+    mean = f"{DECOY_PREFIX}mean"
+    frame = chosen[[*_SCENE, "method"]].reset_index(drop=True)
+    frame["chosen"] = [
+        values.at[scene, method]
+        for scene, method in zip(frame["scene"], frame["method"], strict=True)
+    ]
+    frame["mean"] = values[mean].to_numpy() if mean in values else np.nan
+    frame["best"] = candidates.max(axis=1).to_numpy()
+    frame["best_method"] = candidates.idxmax(axis=1).to_numpy() if len(frame) else ""
+    frame["regret"] = frame["best"] - frame["chosen"]
+    return frame
 
 
 def certainty(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:

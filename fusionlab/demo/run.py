@@ -66,8 +66,7 @@ class DemoResult:
         terminal.print_frame("Wins by task and method", wins[wins["wins"] > 0])
         terminal.print_frame("Decoys that would have won", self.frames["decoys"])
         terminal.print_frame(
-            "Against the known truth, mean PSNR in dB (mean: the plain mean of the sources; "
-            "chosen: the labels; best: the best candidate there was)",
+            "PSNR (dB) to the known truth: plain mean, chosen labels, best candidate",
             self.against_truth(),
         )
         if len(self.frames["rejects"]):
@@ -109,6 +108,4 @@ def run_demo(folder: Path, on_progress: Callable[[int, int], None]) -> DemoResul
     frames = audit.all_frames(lab, LABELS)
     on_progress(stages, stages)
     seconds = round(time.monotonic() - start, 1)
-    return DemoResult(
-        folder / "images", lab.path, lab.labels_path(LABELS), sheet, frames, seconds
-    )
+    return DemoResult(folder / "images", lab.path, lab.labels_path(LABELS), sheet, frames, seconds)

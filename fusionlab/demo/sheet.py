@@ -1,4 +1,4 @@
-"""A contact sheet: for every label its sources, the chosen candidate and the truth, side by side."""
+"""A contact sheet: every label beside its sources and the truth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from fusionlab.store import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
     from fusionlab.lab import Lab
 

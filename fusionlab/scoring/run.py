@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
@@ -133,7 +134,7 @@ def _standing_scores(
     known = set(metric_library.names()) & set(scores["metric"].unique())
     metrics = [metric_library.get(name) for name in known | {metric.name for metric in wanted}]
     valid = {stamp for plan in plans for stamp in plan.stamps(metrics)}
-    standing = scores[[stamp in valid for stamp in stamps_of(scores)]]
+    standing = scores[np.array([stamp in valid for stamp in stamps_of(scores)], dtype=bool)]
     return standing.drop_duplicates(list(SCORES.key), ignore_index=True)
 
 

@@ -1,0 +1,58 @@
+# Two commands matter: `make demo` and `make test`. Both set up .venv by themselves.
+#
+#   make demo                 run the whole curation on embedded images
+#   make test                 run the tests
+#   make check                ruff, mypy --strict, the documentation
+#   make TORCH=torch demo     choose the torch to install, e.g. the newest CUDA build
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+DEMO ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check docs serve-docs bench clean help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+
+demo: $(VENV)/.core
+	$(BIN)/fusionlab demo $(DEMO)
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+check: $(VENV)/.dev $(VENV)/.docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+serve-docs: $(VENV)/.docs
+	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/selection.py
+
+# torch goes first: asked for by another package, pip would fetch the largest build there is.
+$(VENV)/.core: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FusionLab needs Python 3.11 or newer; set PYTHON=python3.x")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
