@@ -122,10 +122,8 @@ def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     candidates = values.loc[:, [not str(m).startswith(DECOY_PREFIX) for m in values.columns]]
     mean = f"{DECOY_PREFIX}mean"
     frame = chosen[[*_SCENE, "method"]].reset_index(drop=True)
-    frame["chosen"] = [
-        values.at[scene, method]
-        for scene, method in zip(frame["scene"], frame["method"], strict=True)
-    ]
+    places = zip(frame["scene"], frame["method"], strict=True)
+    frame["chosen"] = np.array([values.at[place] for place in places], dtype=float)
     frame["mean"] = values[mean].to_numpy() if mean in values else np.nan
     frame["best"] = candidates.max(axis=1).to_numpy()
     frame["best_method"] = candidates.idxmax(axis=1).to_numpy() if len(frame) else ""

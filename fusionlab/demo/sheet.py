@@ -16,26 +16,31 @@ if TYPE_CHECKING:
 
     from fusionlab.lab import Lab
 
-_CELL, _GAP, _CAPTION = 200, 6, 16
+_CELL, _GAP, _CAPTION, _SCENES_A_LINE = 200, 6, 16, 2
 _INK, _PAPER = (40, 40, 40), (250, 250, 250)
 
 
 def write_sheet(lab: Lab, labels: str, path: Path) -> Path:
-    """Write the contact sheet of a labels manifest as PNG: one row a scene.
+    """Write the contact sheet of a labels manifest as PNG: two scenes a line, four pictures each.
 
-    Columns: source a, source b, the label, the truth (where there is one).
+    The pictures: source a, source b, the label, the truth (where there is one).
     """
-    rows = [_row(lab, label) for label in lab.labels(labels).to_dict("records")]
-    width = 4 * (_CELL + _GAP) + _GAP
-    height = len(rows) * (_CELL + _CAPTION + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    scenes = [_row(lab, label) for label in lab.labels(labels).to_dict("records")]
+    lines = [
+        [cell for scene in scenes[i : i + _SCENES_A_LINE] for cell in scene]
+        for i in range(0, len(scenes), _SCENES_A_LINE)
+    ]
+    heights = [max(picture.height for _, picture in line) + _CAPTION + _GAP for line in lines]
+    width = max(len(line) for line in lines) * (_CELL + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, sum(heights) + _GAP), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for i, cells in enumerate(rows):
-        top = _GAP + i * (_CELL + _CAPTION + _GAP)
-        for j, (caption, picture) in enumerate(cells):
+    top = _GAP
+    for line, height in zip(lines, heights, strict=True):
+        for j, (caption, picture) in enumerate(line):
             left = _GAP + j * (_CELL + _GAP)
             sheet.paste(picture, (left, top + _CAPTION))
             draw.text((left, top), caption, fill=_INK)
+        top += height
     atomic_write_bytes(path, encode_png(np.asarray(sheet)))
     return path
 
