@@ -258,7 +258,7 @@ def _reject_rows(failures: list[Failed]) -> pd.DataFrame:
 
 @contextmanager
 def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
-    """Open a client of the scheduler named, or of threads in this process that listen nowhere."""
+    """Open a client of the scheduler named, or of threads in this process."""
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
@@ -277,7 +277,9 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
             n_workers=1,
             threads_per_worker=workers or os.cpu_count() or 1,
             processes=False,
-            dashboard_address=None,
+            # Dask always opens status pages; they must not be seen from outside this machine.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
         ) as cluster,
         Client(cluster) as client,
