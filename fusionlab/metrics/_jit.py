@@ -16,12 +16,25 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_OPTIONS = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "fastmath": {"contract", "reassoc", "nsz"},
+    "error_model": "numpy",
+}
 
 
 def kernel(function: F) -> F:
     """Compile `function` on its first call; cache it unless no cache directory is writable."""
+    return _compile(function, _OPTIONS)
+
+
+def inlined(function: F) -> F:
+    """Compile `function` into its callers: for the scalar steps of loops that must vectorise."""
+    return _compile(function, {**_OPTIONS, "forceinline": True})
+
+
+def _compile(function: F, options: dict[str, Any]) -> F:
     try:
-        return njit(cache=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
+        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # numba found no place for its cache
-        return njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+        return njit(**options)(function)  # type: ignore[no-any-return]

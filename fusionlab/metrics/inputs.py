@@ -62,8 +62,9 @@ def luminance(rgb: NDArray[Any]) -> NDArray[Any]:
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     if np.array_equal(r, g) and np.array_equal(g, b):
         return np.asarray(r)
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    # separate float32 steps in this order: they decide the pixels halfway between two levels
     r, g, b = (c.astype(np.float32) for c in (r, g, b))
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
     return np.asarray(np.rint(r * weights[0] + g * weights[1] + b * weights[2]))
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._sobel import sobel_rows
 from fusionlab.metrics.base import Family, Floats, Gray, Metric, Scene, Wanted
 
@@ -76,7 +76,7 @@ def compute(state: State, fused: Gray, _wanted: Wanted) -> dict[str, float]:
     return {"Qabf": float(kept) / state.total}
 
 
-@kernel
+@inlined
 def atan_ratio(sy: float, sx: float) -> float:
     """Return atan(sy / sx), pi/2 where sx = 0; good to 1e-14."""
     ax, ay = abs(sx), abs(sy)
@@ -104,7 +104,7 @@ def atan_ratio(sy: float, sx: float) -> float:
     return angle if ax > 0.0 else HALF_PI
 
 
-@kernel
+@inlined
 def exp_bounded(x: float) -> float:
     """Return exp(x) for |x| <= 40, good to 1e-12: a Taylor series of x / 64, squared six times."""
     z = x * 0.015625
@@ -130,7 +130,7 @@ def exp_bounded(x: float) -> float:
     return p * p
 
 
-@kernel
+@inlined
 def preserved(g_f: float, alpha_f: float, g_x: float, alpha_x: float) -> float:
     """Return Q_X of one pixel without its factor 0.9994 * 0.9879."""
     small, large = min(g_f, g_x), max(g_f, g_x)

@@ -6,7 +6,7 @@
 
 with the local variances s11 of X, s22 of F and covariance s12 under a Gaussian of n = 17, 9, 5, 3
 taps and sigma n / 5 (`valid`); between scales both images are filtered by the next Gaussian and
-every second row and column is kept. (Sheikh and Bovik 2006: the pixel-domain "vifp" of its authors.)
+every second row and column is kept. (Sheikh and Bovik 2006: its authors' pixel-domain "vifp".)
 
 With r = 1 / (s11 + eps) (0 where s11 < eps), q = s22 + 2 and u = r s12^2, a pixel's term is
 log((q - eps r u) / (q - u)): no division, and one logarithm for a product of 16 pixels. Images are
