@@ -40,8 +40,13 @@ def write_image(path: Path, pixels: np.ndarray) -> None:
 
 
 def write_dataset(
-    root: Path, scenes: int = 3, methods: tuple[str, ...] = METHODS, task: str = "ivf",
-    reference: bool = False, dataset: str = "toy", size: tuple[int, int] = (48, 57),
+    root: Path,
+    scenes: int = 3,
+    methods: tuple[str, ...] = METHODS,
+    task: str = "ivf",
+    reference: bool = False,
+    dataset: str = "toy",
+    size: tuple[int, int] = (48, 57),
 ) -> Path:
     """Write images and a manifest under `root`; return the manifest."""
     for i in range(scenes):
@@ -74,5 +79,6 @@ def tree_bytes(folder: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     }

@@ -38,10 +38,15 @@ def test_work_left_is_exactly_what_is_not_done(tmp_path: Path) -> None:
     (plan,) = plan_scenes(make_lab(tmp_path, scenes=1).index("ivf", "toy"))
     wanted = metrics.resolve(["EN", "SD"])
     stamps = list(plan.stamps(wanted))
-    done = {s for s in stamps if s.method != "mean" and not (s.method == "sharp" and s.metric == "SD")}
+    done = {
+        s for s in stamps if s.method != "mean" and not (s.method == "sharp" and s.metric == "SD")
+    }
     work = plan.missing(wanted, done)
     assert work is not None
-    assert {c.method: c.metrics for c in work.candidates} == {"mean": ("EN", "SD"), "sharp": ("SD",)}
+    assert {c.method: c.metrics for c in work.candidates} == {
+        "mean": ("EN", "SD"),
+        "sharp": ("SD",),
+    }
     assert plan.missing(wanted, set(stamps)) is None
 
 

@@ -36,10 +36,13 @@ def test_scores_are_what_measure_says(tmp_path: Path) -> None:
     images = tmp_path / "images" / "toy"
     for method in METHODS:
         a, b, fused = (
-            luminance(read_image(images / f)) for f in ("ir/s1.png", "vis/s1.png", f"out/{method}/s1.png")
+            luminance(read_image(images / f))
+            for f in ("ir/s1.png", "vis/s1.png", f"out/{method}/s1.png")
         )
         row = scores[(scores["scene"] == "s1") & (scores["method"] == method)]
-        assert dict(zip(row["metric"], row["value"], strict=True)) == library.measure(a, b, fused, FIVE)
+        assert dict(zip(row["metric"], row["value"], strict=True)) == library.measure(
+            a, b, fused, FIVE
+        )
 
 
 def test_decoys_are_copies_and_the_rounded_mean() -> None:
@@ -146,7 +149,10 @@ def test_a_damaged_chunk_is_a_reject_and_the_run_goes_on(tmp_path: Path) -> None
     report = score(lab, ["EN", "Qabf"])
     rejects = lab.rejects()
     assert report.rejected == {"unreadable_pixels": 2}
-    assert sorted(zip(rejects["scene"], rejects["name"], strict=True)) == [("s1", "noisy"), ("s2", "")]
+    assert sorted(zip(rejects["scene"], rejects["name"], strict=True)) == [
+        ("s1", "noisy"),
+        ("s2", ""),
+    ]
     assert "--force" in rejects["detail"].iloc[0]
     scores = lab.scores("ivf", "toy")
     assert len(scores) == (2 * 7 - 1) * 2
@@ -195,7 +201,8 @@ run.score(Lab.open(sys.argv[1]), ["EN", "SD", "Qabf"], workers=2)
 
 
 @pytest.mark.parametrize(
-    ("left", "where", "kept"), [(0, "before", 0), (1, "after", 1), (3, "after", 3), (0, "merged", 6)]
+    ("left", "where", "kept"),
+    [(0, "before", 0), (1, "after", 1), (3, "after", 3), (0, "merged", 6)],
 )
 def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     tmp_path: Path, left: int, where: str, kept: int
@@ -229,15 +236,35 @@ def test_a_real_scheduler_with_two_worker_processes(tmp_path: Path) -> None:
     quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     cluster = [
         subprocess.Popen(
-            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-             "--scheduler-file", str(port_file)], **quiet,
+            [
+                *dask,
+                "scheduler",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--no-dashboard",
+                "--scheduler-file",
+                str(port_file),
+            ],
+            **quiet,
         )
     ]
     try:
         cluster += [
             subprocess.Popen(
-                [*dask, "worker", "--host", "127.0.0.1", "--scheduler-file", str(port_file),
-                 "--nthreads", "1", "--no-dashboard"], **quiet,
+                [
+                    *dask,
+                    "worker",
+                    "--host",
+                    "127.0.0.1",
+                    "--scheduler-file",
+                    str(port_file),
+                    "--nthreads",
+                    "1",
+                    "--no-dashboard",
+                ],
+                **quiet,
             )
             for _ in range(2)
         ]

@@ -1,0 +1,95 @@
+"""Policies: what is shipped, what a file may say, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fusionlab.errors import ConfigError, UnknownNameError
+from fusionlab.selection import load_policy, shipped_policies
+from fusionlab.tasks import TASKS
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+GOOD = "name: mine\nversion: 1\nweights:\n  ivf: {Qabf: 2, CE: 1}\n"
+
+
+def test_shipped_policies_serve_every_task_and_load_by_name() -> None:
+    for name, policy in shipped_policies().items():
+        assert load_policy(name) == policy
+        assert set(policy.weights) == set(TASKS)
+
+
+def test_the_default_policy_uses_the_five_metrics_of_the_paper() -> None:
+    for task in TASKS:
+        assert list(load_policy("fusionfm").task_weights(task)) == [
+            "EN",
+            "SD",
+            "SSIM",
+            "Qabf",
+            "VIF",
+        ]
+
+
+def test_a_file_is_read_with_rank_as_default(tmp_path: Path) -> None:
+    policy = load_policy(write(tmp_path, GOOD))
+    assert policy.normalise == "rank"
+    assert policy.task_weights("ivf") == {"Qabf": 2.0, "CE": 1.0}
+    with pytest.raises(ConfigError, match=r"no weights for task 'mff'.*--task"):
+        policy.task_weights("mff")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD.replace("weights", "wieghts"), "Did you mean 'weights'"),
+        (GOOD + "normalise: ranks\n", "rank"),
+        (GOOD.replace("2", "0"), "greater than 0"),
+        (GOOD.replace("2", ".inf"), "finite"),
+        ("name: x\nversion: 1\nweights: {}\n", "at least 1"),
+        (GOOD.replace("{Qabf: 2, CE: 1}", "{}"), "at least 1"),
+        (GOOD.replace("Qabf", "PSNR_ref"), "must not see"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_policy(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [(GOOD.replace("Qabf", "qabf"), "Qabf"), (GOOD.replace("ivf", "ifv"), "ivf")],
+)
+def test_unknown_metric_and_task_name_the_nearest(tmp_path: Path, text: str, nearest: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{nearest}'"):
+        load_policy(write(tmp_path, text))
+
+
+def test_unknown_policy_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'fusionfm'"):
+        load_policy("fusionfn")
+
+
+def test_the_digest_follows_what_matters(tmp_path: Path) -> None:
+    policy = load_policy(write(tmp_path, GOOD))
+    described = load_policy(write(tmp_path, GOOD + "description: other words\n"))
+    assert described.digest == policy.digest
+    for change in (
+        ("Qabf: 2", "Qabf: 3"),
+        ("version: 1", "version: 2"),
+        ("{Qabf: 2, CE: 1}", "{CE: 1, Qabf: 2}"),
+    ):
+        assert load_policy(write(tmp_path, GOOD.replace(*change))).digest != policy.digest
+    assert policy.normalised_by("minmax").digest != policy.digest
+    assert policy.normalised_by(None) is policy
+
+
+def test_unknown_normalisation() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'minmax'"):
+        load_policy("fusionfm").normalised_by("minmx")

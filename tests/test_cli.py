@@ -1,0 +1,277 @@
+"""The command line: exit codes, JSON, help that teaches, errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers import METHODS, make_lab, tree_bytes, write_dataset
+from typer.testing import CliRunner, Result
+
+from fusionlab import metrics
+from fusionlab.cli import app
+from fusionlab.images import luminance, read_image
+from fusionlab.lab import Lab
+
+COMMANDS = {
+    "ingest": {"--lab", "--root", "--workers", "--force", "--prune", "--dry-run", "--json"},
+    "score": {"--lab", "--metrics", "--workers", "--scheduler", "--dry-run", "--json"},
+    "select": {
+        "--name",
+        "--lab",
+        "--policy",
+        "--normalise",
+        "--task",
+        "--dataset",
+        "--dry-run",
+        "--json",
+    },
+    "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
+    "why": {"--lab", "--labels", "--json"},
+    "measure": {"--metrics", "--json"},
+    "metrics": {"--json"},
+    "policies": {"--json"},
+    "demo": {"--json"},
+}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def run_json(*arguments: object) -> object:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    made = make_lab(tmp_path_factory.mktemp("cli"), scenes=3, reference=True)
+    assert run("score", "--lab", made.path).exit_code == 0
+    assert run("select", "--lab", made.path, "--name", "first").exit_code == 0
+    return made
+
+
+def test_the_surface_is_what_is_documented() -> None:
+    found = {
+        command.callback.__name__: {
+            option
+            for parameter in info.params
+            for option in parameter.opts
+            if option.startswith("--")
+        }
+        - {"--help"}
+        for command in app.registered_commands
+        for info in [_click_command(command.callback.__name__)]
+    }
+    assert found == COMMANDS
+
+
+def _click_command(name: str) -> object:
+    import typer
+
+    return typer.main.get_command(app).commands[name]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_has_words_for_every_option(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    for option in COMMANDS[command]:
+        assert option in result.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom fusionlab.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print(*{'torch','dask','distributed','zarr','pandas','numpy','numba','cv2','pyarrow',"
+        "'pydantic','yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_three_commands_from_folders_to_labels(tmp_path: Path) -> None:
+    manifest = write_dataset(tmp_path)
+    folder = tmp_path / "lab"
+    assert run("ingest", manifest, "--lab", folder).exit_code == 0
+    assert run("score", "--lab", folder).exit_code == 0
+    assert run("select", "--lab", folder, "--name", "first").exit_code == 0
+    labels = pd.read_parquet(folder / "labels" / "first.parquet")
+    assert labels["scene"].tolist() == ["s0", "s1", "s2"]
+
+
+def test_ingest_json_counts_and_root_overrides(tmp_path: Path) -> None:
+    manifest = write_dataset(tmp_path / "here")
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "here" / "toy").rename(moved)
+    refused = run("ingest", manifest, "--lab", tmp_path / "lab")
+    assert refused.exit_code == 2
+    assert "--root" in refused.output
+    report = run_json("ingest", manifest, "--lab", tmp_path / "lab", "--root", moved)
+    assert (report["scenes"], report["methods"], report["added"]) == (3, len(METHODS), 18)
+
+
+def test_dry_runs_write_nothing(tmp_path: Path) -> None:
+    manifest = write_dataset(tmp_path)
+    report = run_json("ingest", manifest, "--lab", tmp_path / "lab", "--dry-run")
+    assert (report["scenes"], report["files"]) == (3, 18)
+    assert not (tmp_path / "lab").exists()
+    run("ingest", manifest, "--lab", tmp_path / "lab")
+    before = tree_bytes(tmp_path / "lab")
+    assert run_json("score", "--lab", tmp_path / "lab", "--dry-run")["to_measure"] == 21
+    assert tree_bytes(tmp_path / "lab") == before
+
+
+def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
+    frames = run_json("audit", "--lab", lab.path)
+    assert set(frames) == {"wins", "margins", "certainty", "decoys", "truth", "rejects"}
+    assert sum(row["wins"] for row in frames["wins"]) == 3
+    result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")
+    assert result.exit_code == 0
+    for title in ("Wins by task and method", "ten least certain", "Decoys", "known truth"):
+        assert title in result.output
+    for name in frames:
+        assert len(pd.read_csv(tmp_path / "c" / f"{name}.csv")) == len(frames[name])
+        assert len(pd.read_parquet(tmp_path / "p" / f"{name}.parquet")) == len(frames[name])
+
+
+def test_why_shows_every_candidate_and_the_reason(lab: Lab) -> None:
+    shown = run("why", "s1", "--lab", lab.path)
+    assert shown.exit_code == 0
+    for method in (*METHODS, "decoy:mean"):
+        assert method in shown.output
+    answer = run_json("why", "s1", "--lab", lab.path)
+    assert answer["method"] in METHODS
+    assert len(answer["candidates"]) == len(METHODS) + 3
+    assert answer["candidates"][-1]["place"] is None
+    assert answer["reasons"][0] in shown.output.replace("\n", "") or "lead" in answer["reasons"][0]
+
+
+def test_measure_prints_what_the_library_says(lab: Lab) -> None:
+    images = lab.path.parent / "images" / "toy"
+    paths = [images / "ir/s0.png", images / "vis/s0.png", images / "out/mean/s0.png"]
+    pixels = [luminance(read_image(path)) for path in paths]
+    assert run_json("measure", *paths) == metrics.measure(*pixels)
+    assert run_json("measure", *paths, "--metrics", "SD, EN") == metrics.measure(
+        *pixels, ["SD", "EN"]
+    )
+    assert "Qabf" in run("measure", *paths).output
+
+
+def test_metrics_and_policies_are_listed_and_explained() -> None:
+    listed = run_json("metrics")
+    assert [row["name"] for row in listed] == metrics.names()
+    assert "Xydeas" in run("metrics", "Qabf").output
+    assert run_json("metrics", "VIF")["min_side"] == 41
+    (policy,) = [p for p in run_json("policies") if p["name"] == "fusionfm"]
+    assert policy["weights"]["ivf"]["VIF"] == 1.0
+    assert "fusionfm" in run("policies").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (("score", "--metrics", "EN,Qabg"), "Qabf"),
+        (("select", "--name", "x", "--policy", "fusionfn"), "fusionfm"),
+        (("select", "--name", "x", "--normalise", "ranks"), "rank"),
+        (("select", "--name", "x", "--task", "ivg"), "ivf"),
+        (("audit", "--labels", "frist"), "first"),
+        (("why", "s11"), "s1"),
+    ],
+)
+def test_unknown_names_exit_with_2_and_the_nearest_right_one(
+    lab: Lab, arguments: tuple[str, ...], nearest: str
+) -> None:
+    result = run(*arguments, "--lab", lab.path)
+    assert result.exit_code == 2
+    assert f"Did you mean '{nearest}'" in result.output
+
+
+def test_unknown_key_of_a_manifest(tmp_path: Path) -> None:
+    manifest = write_dataset(tmp_path, scenes=1)
+    manifest.write_text(manifest.read_text().replace("candidates", "candidate"))
+    result = run("ingest", manifest, "--lab", tmp_path / "lab")
+    assert result.exit_code == 2
+    assert "Did you mean 'candidates'" in result.output
+    assert not (tmp_path / "lab").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("score",), ("select", "--name", "x"), ("audit",), ("why", "s")]
+)
+def test_without_a_lab_every_stage_says_what_to_run_first(tmp_path: Path, command: tuple) -> None:
+    result = run(*command, "--lab", tmp_path / "none")
+    assert result.exit_code == 1
+    assert "fusionlab ingest" in result.output
+
+
+def test_without_scores_or_labels_what_to_run_first(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=1)
+    unscored = run("select", "--lab", lab.path, "--name", "x")
+    assert (unscored.exit_code, "fusionlab score" in unscored.output) == (1, True)
+    unlabelled = run("audit", "--lab", lab.path, "--labels", "x")
+    assert (unlabelled.exit_code, "fusionlab select" in unlabelled.output) == (1, True)
+
+
+def test_wrong_input_to_measure_names_the_file(lab: Lab, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    good = lab.path.parent / "images/toy/ir/s0.png"
+    result = run("measure", good, good, broken)
+    assert result.exit_code == 1
+    assert "broken.png" in result.output
+    assert run("measure", good, good, tmp_path / "none.png").exit_code == 1
+    assert run("measure", good, good, good, "--metrics", "").exit_code == 2
+
+
+def test_version() -> None:
+    from fusionlab import __version__
+
+    assert run("--version").output.strip() == f"fusionlab {__version__}"
+
+
+def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=6)
+    code = (
+        "import sys, time\nfrom fusionlab import metrics, scoring\nfrom fusionlab.scoring import run\n"
+        "run._CANDIDATES_PER_TASK = 7\nreal = run._keep\n"
+        "def keep(*a):\n    real(*a)\n    print('kept', flush=True)\n    time.sleep(5)\n"
+        "run._keep = keep\nfrom fusionlab.cli import main\n"
+        f"sys.argv = ['fusionlab', 'score', '--lab', {str(lab.path)!r}, '--metrics', 'EN']\nmain()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "kept\n"
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    assert run_json("score", "--lab", lab.path, "--metrics", "EN")["measured"] < 6 * 7
+    assert len(lab.scores("ivf", "toy")) == 6 * 7
+
+
+def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
+    made = run_json("demo", tmp_path / "demo")
+    for key in ("images", "lab", "labels", "sheet"):
+        assert Path(made[key]).exists()
+    assert {row["task"] for row in made["wins"]} == {"ivf", "mif", "mef", "mff"}
+    overall = made["against_truth"][-1]
+    assert overall["task"] == "all"
+    assert overall["mean"] < overall["chosen"] <= overall["best"]
+    again = run("demo", tmp_path / "demo")
+    assert again.exit_code == 0
+    assert "labels manifest" in again.output
