@@ -243,11 +243,12 @@ def test_version() -> None:
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     lab = make_lab(tmp_path, scenes=6)
     code = (
-        "import sys, time\nfrom fusionlab import metrics, scoring\nfrom fusionlab.scoring import run\n"
+        "import sys, time\nfrom fusionlab.scoring import run\n"
         "run._CANDIDATES_PER_TASK = 7\nreal = run._keep\n"
         "def keep(*a):\n    real(*a)\n    print('kept', flush=True)\n    time.sleep(5)\n"
         "run._keep = keep\nfrom fusionlab.cli import main\n"
-        f"sys.argv = ['fusionlab', 'score', '--lab', {str(lab.path)!r}, '--metrics', 'EN']\nmain()\n"
+        f"sys.argv = ['fusionlab', 'score', '--lab', {str(lab.path)!r}, '--metrics', 'EN']\n"
+        "main()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

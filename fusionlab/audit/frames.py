@@ -123,7 +123,7 @@ def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     mean = f"{DECOY_PREFIX}mean"
     frame = chosen[[*_SCENE, "method"]].reset_index(drop=True)
     places = zip(frame["scene"], frame["method"], strict=True)
-    frame["chosen"] = np.array([values.at[place] for place in places], dtype=float)
+    frame["chosen"] = np.array([values.loc[place] for place in places], dtype=float)
     frame["mean"] = values[mean].to_numpy() if mean in values else np.nan
     frame["best"] = candidates.max(axis=1).to_numpy()
     frame["best_method"] = candidates.idxmax(axis=1).to_numpy() if len(frame) else ""
