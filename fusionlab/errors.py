@@ -16,10 +16,14 @@ Every message says where, what was got, what was expected, and what to do.
 from __future__ import annotations
 
 import difflib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+#: Names less alike than this are not suggested for each other.
+_ALIKE = 0.5
 
 
 class FusionLabError(Exception):
@@ -84,7 +88,16 @@ class MetricInputError(FusionLabError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` most likely meant, or None."""
-    by_folded = {k.casefold(): k for k in known}
-    hits = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
-    return by_folded[hits[0]] if hits else None
+    """Return the known name that `name` most likely meant, or None.
+
+    Of names that are equally alike, the one that begins like `name` is taken.
+    """
+    folded = name.casefold()
+
+    def likeness(candidate: str) -> tuple[float, int]:
+        other = candidate.casefold()
+        ratio = difflib.SequenceMatcher(None, folded, other).ratio()
+        return round(ratio, 6), len(os.path.commonprefix([folded, other]))
+
+    best = max(sorted(known), key=likeness, default=None)
+    return best if best is not None and likeness(best)[0] >= _ALIKE else None

@@ -103,8 +103,10 @@ def score(
         plans = {key: plan_scenes(lab.index(*key)) for key in lab.datasets()}
         kept = {key: _standing_scores(lab, key, plans[key], wanted) for key in plans}
         works = [work for key in plans for work in _missing(plans[key], kept[key], wanted)]
-        with _client(workers, scheduler) as client:
-            failures = _measure(lab, client, works, on_progress or (lambda _done, _total: None))
+        failures: list[Failed] = []
+        if works:
+            with _client(workers, scheduler) as client:
+                failures = _measure(lab, client, works, on_progress or (lambda _done, _total: None))
         report = _finish(lab, plans, wanted, failures)
     report.measured = sum(len(work.candidates) for work in works)
     report.seconds = round(time.monotonic() - start, 3)

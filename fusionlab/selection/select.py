@@ -15,9 +15,11 @@ from fusionlab.errors import LabError
 from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.normalise import NORMALISERS
 from fusionlab.selection.scored import current_scores
-from fusionlab.tables import REJECTS, labels_schema, write_table
+from fusionlab.tables import REJECTS, labels_schema, read_table, write_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fusionlab.lab import Lab
     from fusionlab.selection.policy import Policy
 
@@ -36,6 +38,7 @@ class SelectReport:
     ties : labels whose runner-up has the same total.
     decoy_wins : decoy -> scenes where it would have won had it been allowed to.
     unlabelled : scenes without any candidate.
+    replaced : the policy that had chosen the labels that stood under this name, if another.
     """
 
     name: str
@@ -46,6 +49,7 @@ class SelectReport:
     ties: int = 0
     decoy_wins: dict[str, int] = field(default_factory=dict)
     unlabelled: int = 0
+    replaced: str = ""
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -121,6 +125,7 @@ def select(
         raise LabError(f"{lab.path}: no scene has a candidate; ingest outputs of methods first")
     schema = labels_schema(metrics)
     labels = labels.reindex(columns=schema.columns.names)
+    report.replaced = _replaced(path, policy)
     if not dry_run:
         with lab.writing():
             for key, (_, unlabelled) in chosen.items():
@@ -133,6 +138,14 @@ def select(
     report.decoy_wins = {str(decoy): int(count) for decoy, count in wins.items()}
     report.seconds = round(time.monotonic() - start, 3)
     return report
+
+
+def _replaced(path: Path, policy: Policy) -> str:
+    """Return the other policy that chose what stands at `path`, or the empty text."""
+    if not path.exists():
+        return ""
+    old = read_table(path)[["policy", "policy_digest"]].iloc[0]
+    return "" if old["policy_digest"] == policy.digest else str(old["policy"])
 
 
 def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataFrame, list[str]]:

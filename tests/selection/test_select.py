@@ -98,6 +98,13 @@ def test_the_same_choice_gives_the_same_bytes(lab: Lab) -> None:
     assert tree_bytes(lab.path) == before
 
 
+def test_replacing_the_choice_of_another_policy_is_said(lab: Lab) -> None:
+    chosen = load_policy("fusionfm")
+    assert select(lab, chosen, "one").replaced == ""
+    assert select(lab, chosen, "one").replaced == ""
+    assert select(lab, chosen.normalised_by("zscore"), "one").replaced == "fusionfm v1"
+
+
 def test_dry_run_writes_nothing(lab: Lab) -> None:
     before = tree_bytes(lab.path)
     report = select(lab, load_policy("fusionfm"), "one", dry_run=True)
