@@ -16,7 +16,7 @@ Every message says where, what was got, what was expected, and what to do.
 from __future__ import annotations
 
 import difflib
-import os
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
     def likeness(candidate: str) -> tuple[float, int]:
         other = candidate.casefold()
         ratio = difflib.SequenceMatcher(None, folded, other).ratio()
-        return round(ratio, 6), len(os.path.commonprefix([folded, other]))
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(folded, other, strict=False))
+        return round(ratio, 6), sum(1 for _ in shared)
 
     best = max(sorted(known), key=likeness, default=None)
     return best if best is not None and likeness(best)[0] >= _ALIKE else None
