@@ -136,6 +136,9 @@ def score(
         str | None,
         typer.Option(help="Address of a running Dask scheduler, e.g. tcp://127.0.0.1:8786."),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, or a torch device such as cuda for EN, SD, SSIM, Qabf, VIF.")
+    ] = "cpu",
     dry_run: Annotated[bool, typer.Option(help="Say what is missing; measure nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,7 +160,12 @@ def score(
     else:
         with terminal.progress("score") as advance:
             report = run(
-                opened, names, workers=workers, scheduler=scheduler, on_progress=advance
+                opened,
+                names,
+                workers=workers,
+                scheduler=scheduler,
+                device=device,
+                on_progress=advance,
             ).as_dict()
     _print_reports([report], as_json)
     if not as_json and not dry_run:

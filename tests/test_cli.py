@@ -22,7 +22,7 @@ from fusionlab.lab import Lab
 
 COMMANDS = {
     "ingest": {"--lab", "--root", "--workers", "--force", "--prune", "--dry-run", "--json"},
-    "score": {"--lab", "--metrics", "--workers", "--scheduler", "--dry-run", "--json"},
+    "score": {"--lab", "--metrics", "--workers", "--scheduler", "--device", "--dry-run", "--json"},
     "select": {
         "--name",
         "--lab",

@@ -5,8 +5,9 @@ A unit of work is small, picklable and names pixels by address and digest; it ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fusionlab.errors import FusionLabError, LabError
 from fusionlab.images import digest, luminance
@@ -15,14 +16,14 @@ from fusionlab.scoring.decoys import DECOYS
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from fusionlab.metrics import PreparedScene
-
     Luminance: TypeAlias = NDArray[np.uint8] | NDArray[np.float64]
+    Measure: TypeAlias = Callable[[list[Luminance]], list[dict[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,53 +98,107 @@ class Failed:
 
 
 Outcome: TypeAlias = Measured | Failed
+T = TypeVar("T")
+
+#: Candidates that a device measures at once: enough to fill a GPU at 640x480, 2 GiB of its memory.
+_CANDIDATES_PER_BATCH = 32
 
 
-def score_batch(images: Path, batch: list[SceneWork]) -> list[Outcome]:
+def score_batch(images: Path, batch: list[SceneWork], device: str = "cpu") -> list[Outcome]:
     """Measure the scenes of `batch`; what cannot be measured is an outcome too, never an error.
 
     Parameters
     ----------
     images : path of the lab's ``images.zarr``, as this worker sees it.
+    device : torch device for the metrics that have a batched path; ``"cpu"`` is the kernels.
     """
     store = ImageStore(images)
-    return [outcome for work in batch for outcome in _score_scene(store, work)]
+    return [outcome for work in batch for outcome in _score_scene(store, work, device)]
 
 
-def _score_scene(store: ImageStore, work: SceneWork) -> list[Outcome]:
+def _score_scene(store: ImageStore, work: SceneWork, device: str) -> list[Outcome]:
     """Measure one scene; candidates that lack the same metrics share the source-only work."""
     groups: dict[tuple[str, ...], list[CandidateWork]] = {}
     for candidate in work.candidates:
         groups.setdefault(candidate.metrics, []).append(candidate)
-    try:
-        sources = [_luminance(store, block) for block in work.sources]
-        reference = _luminance(store, work.reference) if work.reference else None
-        scenes = {m: prepare(sources, m, reference=reference) for m in groups}
-    except Exception as error:  # noqa: BLE001  the task boundary: it becomes a reject row
-        return [_failed(work, "", error)]
-    return [
-        _score_candidate(store, work, candidate, sources, scenes[metrics])
-        for metrics, candidates in groups.items()
-        for candidate in candidates
+    sources = _attempt(work, "", lambda: [_luminance(store, block) for block in work.sources])
+    if isinstance(sources, Failed):
+        return [sources]
+    outcomes: list[Outcome] = []
+    for metrics, candidates in groups.items():
+        measure = _attempt(work, "", partial(_prepare, store, work, sources, metrics, device))
+        if isinstance(measure, Failed):
+            return [*outcomes, measure]
+        size = 1 if device == "cpu" else _CANDIDATES_PER_BATCH
+        for start in range(0, len(candidates), size):
+            chunk = candidates[start : start + size]
+            outcomes += _score_chunk(store, work, chunk, sources, measure)
+    return outcomes
+
+
+def _prepare(
+    store: ImageStore,
+    work: SceneWork,
+    sources: list[Luminance],
+    metrics: tuple[str, ...],
+    device: str,
+) -> Measure:
+    """Do the source-only work; return what measures a list of candidates."""
+    reference = _luminance(store, work.reference) if work.reference else None
+    if device == "cpu":
+        kernels = prepare(sources, metrics, reference=reference)
+        return lambda images: [kernels.measure(fused) for fused in images]
+    from fusionlab.metrics.batched import BATCHED, BatchedScene
+
+    batched = BatchedScene(sources, [m for m in metrics if m in BATCHED], device)
+    others = prepare(sources, [m for m in metrics if m not in BATCHED], reference=reference)
+    return lambda images: [
+        {**values, **others.measure(fused)}
+        for values, fused in zip(batched.measure(images), images, strict=True)
     ]
 
 
-def _score_candidate(
+def _score_chunk(
     store: ImageStore,
     work: SceneWork,
-    candidate: CandidateWork,
+    chunk: list[CandidateWork],
     sources: list[Luminance],
-    scene: PreparedScene,
-) -> Outcome:
+    measure: Measure,
+) -> list[Outcome]:
+    """Read and measure a few candidates together."""
+    images = [_attempt(work, c.method, partial(_fused, store, c, sources)) for c in chunk]
+    outcomes: list[Outcome] = [image for image in images if isinstance(image, Failed)]
+    good = [
+        (c, image) for c, image in zip(chunk, images, strict=True) if not isinstance(image, Failed)
+    ]
+    if not good:
+        return outcomes
+    values = _attempt(work, good[0][0].method, partial(measure, [image for _, image in good]))
+    if isinstance(values, Failed):
+        return outcomes + [replace(values, method=candidate.method) for candidate, _ in good]
+    return outcomes + [
+        Measured(tuple((stamp, found[stamp.metric]) for stamp in candidate.stamps))
+        for (candidate, _), found in zip(good, values, strict=True)
+    ]
+
+
+def _fused(store: ImageStore, candidate: CandidateWork, sources: list[Luminance]) -> Luminance:
+    if candidate.block is None:
+        return DECOYS[candidate.method](sources[0], sources[1])
+    return _luminance(store, candidate.block)
+
+
+def _attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Failed:
+    """Return what `action` returns; whatever it raises becomes a reject row: the run goes on."""
     try:
-        if candidate.block is None:
-            fused = DECOYS[candidate.method](sources[0], sources[1])
-        else:
-            fused = _luminance(store, candidate.block)
-        values = scene.measure(fused)
-    except Exception as error:  # noqa: BLE001  the task boundary: it becomes a reject row
-        return _failed(work, candidate.method, error)
-    return Measured(tuple((stamp, values[stamp.metric]) for stamp in candidate.stamps))
+        return action()
+    except LabError as error:
+        reason, detail = "unreadable_pixels", str(error)
+    except FusionLabError as error:
+        reason, detail = "unmeasurable", str(error)
+    except Exception as error:  # noqa: BLE001  the task boundary
+        reason, detail = "scoring_error", repr(error)
+    return Failed(work.task, work.dataset, work.scene, method, reason, detail)
 
 
 def _luminance(store: ImageStore, block: Block) -> Luminance:
@@ -156,13 +211,3 @@ def _luminance(store: ImageStore, block: Block) -> Luminance:
             "ingest again with --force"
         )
     return luminance(pixels)
-
-
-def _failed(work: SceneWork, method: str, error: Exception) -> Failed:
-    if isinstance(error, LabError):
-        reason, detail = "unreadable_pixels", str(error)
-    elif isinstance(error, FusionLabError):
-        reason, detail = "unmeasurable", str(error)
-    else:
-        reason, detail = "scoring_error", repr(error)
-    return Failed(work.task, work.dataset, work.scene, method, reason, detail)

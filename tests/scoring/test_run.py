@@ -322,6 +322,25 @@ def test_progress_counts_up_to_the_total(tmp_path: Path) -> None:
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_the_batched_path_scores_the_same_within_its_tolerance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, other = make_lab(tmp_path / "a", scenes=2), make_lab(tmp_path / "b", scenes=2)
+    score(lab, [*FIVE, "SCD"])
+    monkeypatch.setattr("fusionlab.scoring.work._CANDIDATES_PER_BATCH", 3)
+    write = Address.of(other.index("ivf", "toy").query("scene == 's1' and name == 'sharp'").iloc[0])
+    other.images.write(write, np.zeros((48, 57), np.uint8))
+    report = score(other, [*FIVE, "SCD"], device="cpu:0")  # torch's CPU, not the kernels
+    assert report.rejected == {"unreadable_pixels": 1}
+    key = ["scene", "method", "metric"]
+    mine, theirs = (x.scores("ivf", "toy").set_index(key)["value"] for x in (other, lab))
+    theirs = theirs.drop(index=("s1", "sharp"))
+    assert mine.index.tolist() == theirs.index.tolist()
+    assert np.allclose(mine, theirs, rtol=1e-6, atol=1e-12, equal_nan=True)
+    with pytest.raises(UsageError, match="device 'abacus'"):
+        score(lab, ["EN"], device="abacus")
+
+
 def test_unknown_metric_and_locked_lab(tmp_path: Path) -> None:
     lab = make_lab(tmp_path, scenes=1)
     with pytest.raises(UnknownNameError, match="Qabf"):
