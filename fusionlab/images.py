@@ -231,9 +231,9 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
 def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
     """Return the luminance that metrics see, on the 0..255 scale.
 
-    ``Y = round_half_even(0.299 R + 0.587 G + 0.114 B)``, evaluated in float32 as OpenCV does,
-    for 8-bit colour; the image itself for 8-bit gray; 16-bit images are scaled by 255/65535 and
-    not rounded.
+    ``Y = round_half_even(0.299 R + 0.587 G + 0.114 B)``, evaluated in float32 as OpenCV's
+    BGR2GRAY does, for 8-bit colour; the image itself for 8-bit gray; 16-bit images are scaled by
+    255/65535 and not rounded.
 
     Parameters
     ----------
@@ -248,7 +248,8 @@ def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
         return scaled if scaled.ndim == 2 else scaled @ np.array([0.299, 0.587, 0.114])
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype=np.uint8)
-    gray: NDArray[np.float32] = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2GRAY)
+    bgr = np.ascontiguousarray(pixels[..., ::-1], dtype=np.float32)
+    gray: NDArray[np.float32] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # RGB2GRAY rounds otherwise
     return np.rint(gray).astype(np.uint8)
 
 

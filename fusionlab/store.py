@@ -74,7 +74,7 @@ def is_safe_name(name: str) -> bool:
         bool(name)
         and name == name.strip()
         and not name.startswith((".", "__"))
-        and name not in ("zarr.json", "c")
+        and name != "zarr.json"
         and not any(c in "/\\:" or not c.isprintable() for c in name)
         and len(name.encode()) <= _LONGEST_NAME
     )

@@ -66,7 +66,6 @@ def test_an_address_follows_from_a_row_of_the_index():
         " a",
         "a ",
         "zarr.json",
-        "c",
         "a\nb",
         "\x00",
         "a\x7f",
@@ -80,7 +79,7 @@ def test_unsafe_names(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["GFF", "MFF-GAN", "DCT_EOL", "v1.0", "Ma fail", "方法", "C", "scene", "x" * 150]
+    "name", ["GFF", "MFF-GAN", "DCT_EOL", "v1.0", "Ma fail", "方法", "c", "scene", "x" * 150]
 )
 def test_safe_names(name):
     assert is_safe_name(name)
