@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import reprlib
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,6 +22,24 @@ class Config(BaseModel):
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
+_LONGEST_VALUE = 100
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, in which no key may stand twice: of two, one would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name in seen and name != "<<":
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key {name!r} stands twice", problem_mark=key.start_mark
+                )
+            if name is not None:
+                seen.add(name)
+        return super().construct_mapping(node, deep)
+
 
 def load_yaml(path: Path, model: type[ConfigT]) -> ConfigT:
     """Read `path` as YAML into `model`.
@@ -33,16 +52,20 @@ def load_yaml(path: Path, model: type[ConfigT]) -> ConfigT:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text: {error}") from None
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from None
     if not isinstance(content, dict):
+        kind = "nothing" if content is None else f"a {type(content).__name__}"
         raise ConfigError(
-            f"{path}: holds {type(content).__name__}; expected keys such as "
-            f"{', '.join(model.model_fields)}"
+            f"{path}: holds {kind}; expected keys such as {', '.join(model.model_fields)}"
         )
     try:
         return model.model_validate(content)
@@ -58,19 +81,35 @@ def _explain(item: Any, model: type[BaseModel]) -> str:
         known = _keys_beside(item["loc"], model)
         nearest = suggest(str(item["loc"][-1]), known)
         hint = f" Did you mean {nearest!r}?" if nearest else ""
-        return f"unknown key {place!r}.{hint} Known: {', '.join(known)}."
+        listing = f" Known: {', '.join(known)}." if known else ""
+        return f"unknown key {place!r}.{hint}{listing}"
     if item["type"] == "missing":
         return f"key {place!r} is missing"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {message} (got {item['input']!r})" if place else message
+    return f"{place}: {message} (got {_short(item['input'])})" if place else message
+
+
+def _short(value: Any) -> str:
+    text = reprlib.repr(value)  # bounded, unlike repr, also for a bomb of YAML aliases
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _keys_beside(loc: tuple[Any, ...], model: type[BaseModel]) -> list[str]:
     """Return the keys that are allowed where `loc` has an unknown one."""
     for part in loc[:-1]:
         field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if field is None:
+            continue  # a position in a list or a key of a dict, whose values are the last model
+        inner = _model_within(field.annotation)
+        if inner is None:
             return []
         model = inner
     return list(model.model_fields)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that `annotation` is or holds, as in ``dict[str, Model] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_within(inner) for inner in get_args(annotation))
+    return next((model for model in found if model is not None), None)

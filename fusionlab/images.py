@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,8 +35,25 @@ SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 #: More pixels than this in a header is taken for a decompression bomb.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 
-_EXIF_ORIENTATION = 274
-_TRUNCATING = ("CMYK", "YCbCr", "LAB", "HSV", "F", "I")
+_ORIENTATION = 274
+_PLANAR_CONFIGURATION = 284
+
+#: Modes, as Pillow names them, whose pixels OpenCV would convert, or strip of their alpha.
+_LOSSY_MODES = frozenset({"CMYK", "YCbCr", "LAB", "HSV", "F", "I", "PA"})
+
+#: What Pillow raises on broken headers, and its warnings where the caller made them errors.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+    EOFError,
+    zlib.error,
+    UserWarning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +65,23 @@ class DecodedImage:
     pixels : (H, W) or (H, W, 3) RGB, uint8 or uint16, C-contiguous.
     file_format, file_mode : as Pillow names them, e.g. ``"PNG"`` and ``"RGB"``.
     notes : what was undone on the way in: ``equal_channels``, ``opaque_alpha``, ``palette``,
-        ``exif_rotated``.
+        ``exif_rotated``, ``first_frame`` (of several).
     """
 
     pixels: Pixels
     file_format: str
     file_mode: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a file says of itself before its pixels are decoded."""
+
+    file_format: str
+    mode: str
+    orientation: int
+    frames: int
 
 
 def decode(data: bytes) -> DecodedImage:
@@ -66,24 +95,16 @@ def decode(data: bytes) -> DecodedImage:
     """
     if not data:
         raise ImageError("empty_file", "the file has 0 bytes; copy it again")
-    file_format, file_mode, orientation = _read_header(data)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ImageError(
-            "undecodable",
-            f"the header says {file_format} but the pixels do not decode (truncated?)",
-        )
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(
-            "unsupported_mode", f"pixels are {pixels.dtype}; expected 8 or 16 bit unsigned integers"
-        )
-    notes = ["palette"] if file_mode == "P" else []
-    pixels = _to_gray_or_rgb(pixels, notes)
-    if orientation != 1:
-        pixels = _upright(pixels, orientation)
+    header = _read_header(data)
+    notes = ["palette"] if header.mode == "P" else []
+    if header.frames > 1:
+        notes.append("first_frame")
+    pixels = _to_gray_or_rgb(_read_pixels(data, header.file_format), notes)
+    if header.orientation != 1:
         notes.append("exif_rotated")
-    upright: Pixels = np.ascontiguousarray(pixels)
-    return DecodedImage(upright, file_format, file_mode, tuple(notes))
+        if header.file_format != "TIFF":  # OpenCV turns those, and only those, itself
+            pixels = _upright(pixels, header.orientation)
+    return DecodedImage(_contiguous(pixels), header.file_format, header.mode, tuple(notes))
 
 
 def read_image(path: Path) -> Pixels:
@@ -102,31 +123,78 @@ def read_image(path: Path) -> Pixels:
         raise ImageError(error.reason, f"{path}: {error.detail}") from None
 
 
-def _read_header(data: bytes) -> tuple[str, str, int]:
-    """Return (format, mode, EXIF orientation) without decoding the pixels."""
+def _read_header(data: bytes) -> _Header:
+    """Read and check the header, without decoding the pixels."""
     try:
-        with Image.open(io.BytesIO(data)) as header:
-            size, file_format, mode = header.size, header.format or "?", header.mode
-            orientation = int(header.getexif().get(_EXIF_ORIENTATION, 1))
+        with Image.open(io.BytesIO(data)) as image:
+            _check_header(image)
+            frames = int(getattr(image, "n_frames", 1))
+            return _Header(image.format or "?", image.mode, _orientation(image), frames)
     except UnidentifiedImageError:
         raise ImageError("undecodable", "the bytes are no image format known here") from None
-    except Image.DecompressionBombError as bomb:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
         raise ImageError("too_many_pixels", f"{bomb}") from None
-    except (OSError, SyntaxError, ValueError, OverflowError) as broken:
+    except _BROKEN as broken:
         raise ImageError("undecodable", f"the header is broken: {broken}") from None
-    if size[0] * size[1] > MAX_PIXELS:
+
+
+def _check_header(image: Image.Image) -> None:
+    """Refuse what is too large, or what OpenCV would not decode as it is."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
         raise ImageError(
             "too_many_pixels",
-            f"{size[0]} x {size[1]} pixels; at most {MAX_PIXELS:,} are accepted: crop or tile it",
+            f"{width} x {height} pixels; at most {MAX_PIXELS:,} are accepted: crop or tile it",
         )
-    if file_format not in FORMATS:
+    if image.format not in FORMATS:
         raise ImageError(
             "unsupported_format",
-            f"format {file_format}; expected one of {', '.join(sorted(FORMATS))}",
+            f"format {image.format}; expected one of {', '.join(sorted(FORMATS))}",
         )
-    if mode in _TRUNCATING:
-        raise ImageError("unsupported_mode", f"mode {mode}; save it as gray or RGB, 8 or 16 bit")
-    return file_format, mode, orientation
+    tiff = image.format == "TIFF"
+    if image.mode in _LOSSY_MODES or (tiff and image.mode == "LA"):
+        raise ImageError(
+            "unsupported_mode", f"mode {image.mode}; save it as gray or RGB, 8 or 16 bit"
+        )
+    if tiff and getattr(image, "tag_v2", {}).get(_PLANAR_CONFIGURATION, 1) != 1:
+        raise ImageError("unsupported_mode", "a planar TIFF; save it with interleaved channels")
+    if "transparency" in image.info and image.mode in ("1", "L", "I;16"):
+        raise ImageError("transparent", "one gray level is declared transparent; flatten the image")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; 1, upright, where there is none that makes sense."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except _BROKEN:  # the EXIF block is broken; the pixels need not be
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _read_pixels(data: bytes, file_format: str) -> Pixels:
+    """Decode the pixels as OpenCV does: (H, W), or (H, W, C) in BGR or BGRA order."""
+    # Some versions of OpenCV fill what is missing of a JPEG with gray. In compressed data no
+    # marker can occur, so that the last start of scan comes before the last end of image.
+    cut = file_format in ("JPEG", "MPO") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    try:
+        pixels = None if cut else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError("undecodable", f"OpenCV cannot decode it: {error.err}") from None
+    if pixels is None:
+        raise ImageError(
+            "undecodable",
+            f"the header says {file_format} but the pixels do not decode (truncated?)",
+        )
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            "unsupported_mode", f"pixels are {pixels.dtype}; expected 8 or 16 bit unsigned integers"
+        )
+    decoded: Pixels = pixels
+    return decoded
+
+
+def _contiguous(pixels: Pixels) -> Pixels:
+    return pixels if pixels.flags.c_contiguous else pixels.copy()
 
 
 def _to_gray_or_rgb(pixels: Pixels, notes: list[str]) -> Pixels:
@@ -146,14 +214,13 @@ def _to_gray_or_rgb(pixels: Pixels, notes: list[str]) -> Pixels:
     if np.array_equal(b, g) and np.array_equal(g, r):
         notes.append("equal_channels")
         return g
-    rgb: Pixels = np.stack((r, g, b), axis=2)
-    return rgb
+    return pixels[..., 2::-1]
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Undo an EXIF orientation (2..8), as the EXIF standard defines it."""
     if orientation in (5, 6, 7, 8):
-        pixels = np.swapaxes(pixels, 0, 1)
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
@@ -164,9 +231,9 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
 def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
     """Return the luminance that metrics see, on the 0..255 scale.
 
-    ``Y = round_half_even(0.299 R + 0.587 G + 0.114 B)``, evaluated in float32 as OpenCV does,
-    for 8-bit colour; the image itself for 8-bit gray; 16-bit images are scaled by 255/65535 and
-    not rounded.
+    ``Y = round_half_even(0.299 R + 0.587 G + 0.114 B)``, evaluated in float32 as OpenCV's
+    BGR2GRAY does, for 8-bit colour; the image itself for 8-bit gray; 16-bit images are scaled by
+    255/65535 and not rounded.
 
     Parameters
     ----------
@@ -181,7 +248,8 @@ def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
         return scaled if scaled.ndim == 2 else scaled @ np.array([0.299, 0.587, 0.114])
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype=np.uint8)
-    gray: NDArray[np.float32] = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2GRAY)
+    bgr = np.ascontiguousarray(pixels[..., ::-1], dtype=np.float32)
+    gray: NDArray[np.float32] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # RGB2GRAY rounds otherwise
     return np.rint(gray).astype(np.uint8)
 
 

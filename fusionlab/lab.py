@@ -74,13 +74,23 @@ class Lab:
         """Open the lab at `path`, making an empty one where there is none."""
         path = Path(path)
         if not (path / "lab.json").exists():
-            if path.exists() and any(path.iterdir()):
+            try:
+                cls._found(path)
+            except OSError as error:
                 raise LabError(
-                    f"{path}: is neither empty nor a lab; name another folder with --lab"
-                )
-            note = {"format": FORMAT, "created_by": f"fusionlab {__version__}"}
-            atomic_write_bytes(path / "lab.json", (json.dumps(note) + "\n").encode())
+                    f"{path}: no lab can be made here: {error.strerror}; name another with --lab"
+                ) from None
         return cls.open(path)
+
+    @staticmethod
+    def _found(path: Path) -> None:
+        """Make an empty lab in a folder that holds at most what a killed attempt left."""
+        if path.exists() and any(
+            not item.name.startswith(TEMPORARY_PREFIX) for item in path.iterdir()
+        ):
+            raise LabError(f"{path}: is neither empty nor a lab; name another folder with --lab")
+        note = {"format": FORMAT, "created_by": f"fusionlab {__version__}"}
+        atomic_write_bytes(path / "lab.json", (json.dumps(note) + "\n").encode())
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fusionlab.images import Pixels
 
 _NAMES_PER_CHUNK = 4096
+_LONGEST_NAME = 150  # bytes; file systems take 255, of which atomic writing needs some
 _CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")
 
 
@@ -64,13 +66,17 @@ def bucket_name(pixels: Pixels) -> str:
 
 
 def is_safe_name(name: str) -> bool:
-    """Tell whether `name` may name an array: no path tricks, nothing that Zarr reserves."""
+    """Tell whether `name` may name an array: no path tricks, nothing that Zarr reserves.
+
+    It may also be a part of a file's name, and so must leave room for the rest of it.
+    """
     return (
         bool(name)
         and name == name.strip()
         and not name.startswith((".", "__"))
-        and name not in ("zarr.json", "c")
+        and name != "zarr.json"
         and not any(c in "/\\:" or not c.isprintable() for c in name)
+        and len(name.encode()) <= _LONGEST_NAME
     )
 
 
@@ -89,10 +95,7 @@ class ImageStore:
         names = self._group("r+").get(f"{folder}/scene") if self.path.exists() else None
         if not isinstance(names, zarr.Array):
             return []
-        found = [str(name) for name in np.asarray(names[:])]
-        while found and not found[-1]:  # a kill between growing the axis and naming its rows
-            found.pop()
-        return found
+        return _named(names)
 
     def grow(
         self,
@@ -109,8 +112,19 @@ class ImageStore:
         scenes : all names along the axis; what is there already must be their beginning.
         arrays : ``role/name`` of arrays to create where missing.
         shape : (H, W) or (H, W, 3) of one image.
+
+        Raises
+        ------
+        LabError
+            When `scenes` would rename or remove a row that is there already.
         """
         group = self._group("a").require_group(folder)
+        names = group.get("scene")
+        kept = _named(names) if isinstance(names, zarr.Array) else []
+        if kept != scenes[: len(kept)]:
+            raise LabError(
+                f"{self.path}/{folder}: rows are only ever appended; none may be renamed"
+            )
         dimensions = ("scene", "y", "x", "channel")[: len(shape) + 1]
         for array in arrays:
             if array not in group:
@@ -126,16 +140,17 @@ class ImageStore:
         for member in self._arrays(group):
             if member.shape[0] != len(scenes):
                 member.resize((len(scenes), *member.shape[1:]))
-        self._name_rows(group, scenes)
+        self._name_rows(group, scenes, len(kept))
         _open_array.cache_clear()
 
     def write(self, address: Address, pixels: Pixels) -> None:
         """Write one image; the bucket must have grown to hold it."""
         array = _open_array(self.path, f"{address.folder}/{address.array}")
-        if pixels.shape != array.shape[1:] or array.chunks != (1, *pixels.shape):
+        if pixels.dtype != array.dtype or (1, *pixels.shape) != array.chunks:
             raise LabError(
-                f"{self.path}/{address.folder}/{address.array}: an image of shape {pixels.shape} "
-                f"does not fill one chunk of {array.chunks}; it belongs in {bucket_name(pixels)}"
+                f"{self.path}/{address.folder}/{address.array}: an image of {pixels.shape} and "
+                f"{pixels.dtype} is not one chunk of {array.chunks} and {array.dtype}; it belongs "
+                f"in {bucket_name(pixels)}"
             )
         array[address.row] = pixels
 
@@ -165,7 +180,8 @@ class ImageStore:
         return [array for _, role in group.groups() for _, array in role.arrays()]
 
     @staticmethod
-    def _name_rows(group: zarr.Group, scenes: list[str]) -> None:
+    def _name_rows(group: zarr.Group, scenes: list[str], kept: int) -> None:
+        """Name the rows from `kept` on; whole chunks, for a chunk is written at once."""
         if "scene" not in group:
             group.create_array(
                 "scene",
@@ -176,17 +192,19 @@ class ImageStore:
             )
         names = group["scene"]
         assert isinstance(names, zarr.Array)
-        kept = [str(name) for name in np.asarray(names[:])]
-        if kept == scenes:
-            return
         if names.shape[0] != len(scenes):
             names.resize((len(scenes),))
-        same = next(
-            (i for i, (x, y) in enumerate(zip(kept, scenes, strict=False)) if x != y),
-            min(len(kept), len(scenes)),
-        )
-        start = same // _NAMES_PER_CHUNK * _NAMES_PER_CHUNK
-        names[start:] = np.array(scenes[start:], dtype=object)
+        if kept < len(scenes):
+            start = kept // _NAMES_PER_CHUNK * _NAMES_PER_CHUNK
+            names[start:] = np.array(scenes[start:], dtype=object)
+
+
+def _named(names: zarr.Array[Any]) -> list[str]:
+    """Return the names up to the first row without one.
+
+    A kill between growing the axis and naming its rows leaves such rows: no index knows them.
+    """
+    return list(takewhile(bool, (str(name) for name in np.asarray(names[:]))))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -144,21 +144,31 @@ def write_table(
             f"{path}: table {schema.name!r} lacks columns {sorted(want - got)} and has "
             f"unknown columns {sorted(got - want)}; this is a bug in whoever wrote it"
         )
-    ordered = frame.sort_values(list(schema.key), kind="stable", ignore_index=True)
-    if ordered.duplicated(list(schema.key)).any():
-        twice = ordered[ordered.duplicated(list(schema.key))].iloc[0][list(schema.key)].tolist()
-        raise LabError(f"{path}: table {schema.name!r} has two rows for {twice}")
     try:
-        table = pa.Table.from_pandas(ordered, schema=schema.columns, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        table = pa.Table.from_pandas(frame, schema=schema.columns, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise LabError(
             f"{path}: table {schema.name!r} has a value of the wrong type: {error}"
         ) from error
-    if note is not None:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTE: note})
+    table = table.sort_by([(column, "ascending") for column in schema.key])
+    _check_unique(path, table, schema)
+    # The dtypes that pandas happened to hold, which it would note here, are no part of the rows.
+    table = table.replace_schema_metadata(None if note is None else {_NOTE: note})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     atomic_write_bytes(path, buffer.getvalue())
+
+
+def _check_unique(path: Path, table: pa.Table, schema: TableSchema) -> None:
+    groups = table.group_by(list(schema.key)).aggregate([([], "count_all")])
+    if groups.num_rows == table.num_rows:
+        return
+    twice = next(row for row in groups.to_pylist() if row["count_all"] > 1)
+    place = ", ".join(f"{column} {twice[column]!r}" for column in schema.key)
+    raise LabError(
+        f"{path}: table {schema.name!r} has {twice['count_all']} rows for {place}; "
+        "this is a bug in whoever wrote it"
+    )
 
 
 def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
@@ -173,20 +183,36 @@ def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
         return schema.empty()
     try:
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise LabError(f"{path}: is not a readable table: {error}") from error
-    if schema is not None and table.schema.names != schema.columns.names:
+    except (OSError, pa.ArrowException) as error:
         raise LabError(
-            f"{path}: has columns {table.schema.names}, expected {schema.columns.names}; "
-            "it was written by another version of FusionLab: run the stage that makes it again"
+            f"{path}: is not a readable table: {error}; remove it and run the stage that makes it"
+        ) from error
+    if schema is not None and not table.schema.equals(schema.columns):
+        raise LabError(
+            f"{path}: has columns {_columns(table.schema)}, expected {_columns(schema.columns)}; "
+            "it was written by another version of FusionLab: remove it and run the stage that "
+            "makes it again"
         )
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+
+
 def read_note(path: Path) -> str:
-    """Return the note that `write_table` put into `path`, or the empty text."""
-    metadata = pq.read_schema(path).metadata or {}
+    """Return the note that `write_table` put into `path`, or the empty text.
+
+    Raises
+    ------
+    LabError
+        When the file is not a readable Parquet table.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise LabError(f"{path}: is not a readable table: {error}") from error
     return str(metadata.get(_NOTE, b"").decode())
 
 

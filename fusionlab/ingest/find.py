@@ -86,18 +86,23 @@ def find(manifest: Manifest, root: Path) -> Findings:
 def _walk(root: Path, rejects: list[Reject]) -> Iterator[str]:
     """Yield the files under `root`, sorted, as relative paths; hidden ones are passed over.
 
-    A linked folder and a name that is not UTF-8 are rejected.
+    A linked or unreadable folder and a name that is not UTF-8 are rejected.
     """
-    for folder, subfolders, names in os.walk(root):
+
+    def unreadable(error: OSError) -> None:
+        folder = _printable(Path(error.filename).relative_to(root).as_posix())
+        rejects.append(Reject("unreadable", f"cannot be read: {error.strerror}", file=folder))
+
+    for folder, subfolders, names in os.walk(root, onerror=unreadable):
         here = Path(folder).relative_to(root)
-        for name in sorted(subfolders):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in subfolders:
             if (Path(folder) / name).is_symlink():
                 link = _printable((here / name).as_posix())
                 rejects.append(
                     Reject("linked_folder", "links to folders are not followed", file=link)
                 )
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
+        for name in sorted(name for name in names if not name.startswith(".")):
             path = (here / name).as_posix()
             if _printable(path) != path:
                 rejects.append(
@@ -107,7 +112,7 @@ def _walk(root: Path, rejects: list[Reject]) -> Iterator[str]:
                         file=_printable(path),
                     )
                 )
-            elif not name.startswith("."):
+            else:
                 yield path
 
 

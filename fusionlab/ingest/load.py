@@ -250,8 +250,9 @@ class _Run:
         self, seen: set[Key], rejects: list[Reject], prune: bool, report: IngestReport
     ) -> None:
         """Decide about rows whose file was not found, and drop what lost its sources."""
-        if prune:
-            for key in [key for key in self.rows if key not in seen]:
+        unseen = [key for key in self.rows if key not in seen]
+        for key in unseen:
+            if prune or not self._still_fits(key):
                 del self.rows[key]
                 report.pruned += 1
         spoiled = {
@@ -264,6 +265,17 @@ class _Run:
         for key in [key for key in self.rows if key[0] in spoiled]:
             del self.rows[key]
         report.kept = sum(key not in seen for key in self.rows)
+
+    def _still_fits(self, key: Key) -> bool:
+        """Tell whether a row whose file is gone can stay beside what the manifest names now."""
+        (scene, role, name), row = key, self.rows[key]
+        modalities = list(self.manifest.sources)
+        if role == "source":
+            if name not in modalities:
+                return False
+            row["position"] = modalities.index(name)
+        first = self.rows.get((scene, "source", modalities[0]))
+        return first is None or (row["height"], row["width"]) == (first["height"], first["width"])
 
     def _save_index(self) -> None:
         frame = pd.DataFrame(list(self.rows.values()), columns=INDEX.columns.names)

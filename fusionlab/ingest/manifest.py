@@ -57,25 +57,23 @@ class Manifest(Config):
     @field_validator("sources")
     @classmethod
     def _source_patterns(cls, sources: dict[str, str]) -> dict[str, str]:
-        for modality, text in sources.items():
+        for modality in sources:
             if not is_safe_name(modality):
                 raise ValueError(f"modality {modality!r} holds '/', ':' or a leading '.'")
-            Pattern.parse(text, {"scene"})
-        return sources
+        parsed = {m: Pattern.parse(text, {"scene"}).text for m, text in sources.items()}
+        if len(set(parsed.values())) < len(parsed):
+            raise ValueError("two sources have the same pattern")
+        return parsed
 
     @field_validator("candidates")
     @classmethod
     def _candidate_pattern(cls, text: str | None) -> str | None:
-        if text is not None:
-            Pattern.parse(text, {"scene", "method"})
-        return text
+        return None if text is None else Pattern.parse(text, {"scene", "method"}).text
 
     @field_validator("reference")
     @classmethod
     def _reference_pattern(cls, text: str | None) -> str | None:
-        if text is not None:
-            Pattern.parse(text, {"scene"})
-        return text
+        return None if text is None else Pattern.parse(text, {"scene"}).text
 
 
 def load_manifest(path: Path, root: Path | None = None) -> tuple[Manifest, Path]:

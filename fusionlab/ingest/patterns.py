@@ -9,6 +9,7 @@ match without case.
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ class Pattern:
             raise ValueError(f"pattern {text!r} lacks a placeholder; it needs {wanted}")
         if text.startswith("/") or ".." in text.split("/"):
             raise ValueError(f"pattern {text!r} must be relative to root and not climb out of it")
-        return cls(text)
+        return cls(posixpath.normpath(text))
 
     @property
     def specificity(self) -> int:
@@ -110,10 +111,10 @@ class Pattern:
 
 def _token_regex(name: str | None, scene: str | None, seen: set[str]) -> str:
     if not name:
-        return "[^/]*"
+        return "[^/]*?"
     if name == "scene" and scene is not None:
         return re.escape(scene)
     if name in seen:
         return f"(?P={name})"
     seen.add(name)
-    return f"(?P<{name}>[^/]+)"
+    return "(?P<scene>[^/]+)" if name == "scene" else f"(?P<{name}>[^/]+?)"
