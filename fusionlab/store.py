@@ -130,7 +130,7 @@ class ImageStore:
             if array not in group:
                 group.create_array(
                     array,
-                    shape=(0, *shape),
+                    shape=(len(scenes), *shape),
                     chunks=(1, *shape),
                     dtype=dtype,
                     dimension_names=dimensions,

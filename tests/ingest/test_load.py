@@ -373,7 +373,11 @@ def test_a_preview_counts_and_writes_nothing(data, lab):
 mess = st.lists(
     st.tuples(
         st.sampled_from(
-            ["sources/ir/s1", "sources/vis/s1", "sources/ir/s2", "methods/M1/s1", "methods/M1/s2", "methods/M-2/s1", "methods/a:b/s1", "other/x", "methods/M1/s3", "s1"]
+            [
+                *("sources/ir/s1", "sources/vis/s1", "sources/ir/s2", "methods/M1/s1"),
+                *("methods/M1/s2", "methods/M-2/s1", "methods/a:b/s1", "methods/M1/s3"),
+                *("other/x", "s1"),
+            ]
         ),
         st.sampled_from([".png", ".PNG", ".jpg", ""]),
         st.sampled_from([b"", b"text", encode_png(OTHER), encode_png(BIGGER)]),
@@ -502,6 +506,8 @@ def test_real_data_sets_are_accounted_for_to_the_last_file(shared, lab, pytestco
             next(line.split()[1] for line in text.splitlines() if line.startswith(key))
             for key in ("task:", "dataset:")
         )
+        if dataset == "sice_lightfuse":  # one scene of 24 megapixels: slow, and shows nothing new
+            continue
         manifest, root = load_manifest(path, shared / "data" / task / dataset)
         reports[task, dataset] = ingest(manifest, root, lab, workers=2)
         there = {
