@@ -79,7 +79,10 @@ def schema_table(schema: tables.TableSchema) -> str:
 
 def metric_overview() -> str:
     """Return one line a metric."""
-    lines = ["| name | what | better | looks at | smallest side |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| name | what | better | looks at | smallest side |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for name in metrics.names():
         m = metrics.get(name)
         lines.append(f"| `{name}` | {m.title} | {m.direction} | {m.arity} | {m.min_side} |")
@@ -143,8 +146,7 @@ def _metavar(parameter: Any) -> str:
 def _markdown(text: str) -> str:
     """Turn a help text into Markdown: its bold, and its example as a block."""
     text = re.sub(r"\[bold\](.*?)\[/\]", r"`\1`", text)
-    text = re.sub(r"\n\n?Example: (.+)", "", text).strip()
-    return text
+    return re.sub(r"\n\n?Example: (.+)", "", text).strip()
 
 
 PARTS = {
