@@ -147,16 +147,8 @@ def test_every_command_and_option_is_on_the_commands_page():
 
 
 def test_reason_codes_are_those_of_the_code():
-    modules = [images, *(p for package in (ingest, scoring, selection) for p in [package])]
-    files = [
-        file
-        for module in modules
-        for file in (
-            [Path(module.__file__)]
-            if module is images
-            else sorted(Path(module.__file__).parent.glob("*.py"))
-        )
-    ]
+    folders = [Path(package.__file__).parent for package in (ingest, scoring, selection)]
+    files = [Path(images.__file__), *(file for folder in folders for file in folder.glob("*.py"))]
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     raised = re.findall(r"(?:Reject|ImageError)\(\s*\"(\w+)\"", source)
     raised += re.findall(r"reason, detail = \"(\w+)\"", source)
