@@ -1,0 +1,179 @@
+"""Write the parts of the documentation that come from the code.
+
+Run it after a change of metrics, tables, policies or commands: ``python docs/generate.py``.
+``tests/test_docs.py`` fails while a page is out of date. A generated part stands between
+``<!-- begin generated: NAME -->`` and ``<!-- end generated -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from fusionlab import metrics, tables
+from fusionlab.cli import app
+from fusionlab.metrics.registry import FAMILIES
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(
+    r"(<!-- begin generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL
+)
+
+COLUMNS = {
+    "task": "`ivf`, `mif`, `mef` or `mff`",
+    "dataset": "name of the data set, from the manifest",
+    "scene": "name of the scene, from the file names",
+    "role": "`source`, `method` or `reference`; empty where a file's name said nothing",
+    "name": "modality, method or `truth`",
+    "position": "sources: 0 is a, 1 is b, then further ones; -1 elsewhere",
+    "height": "pixels",
+    "width": "pixels",
+    "channels": "1 (gray) or 3 (RGB)",
+    "dtype": "`uint8` or `uint16`",
+    "bucket": "group in the store, e.g. `460x630x3-uint8`",
+    "row": "position on the bucket's scene axis",
+    "digest": "SHA-256 of data type, shape and pixels",
+    "file": "path as found, relative to the manifest's root",
+    "file_digest": "SHA-256 of the file's bytes",
+    "file_format": "as Pillow names it, e.g. `PNG`",
+    "file_mode": "as Pillow names it, e.g. `RGB`",
+    "notes": "what decoding undid: `equal_channels`, `opaque_alpha`, `palette`, `exif_rotated`",
+    "stage": "`ingest`, `score` or `select`",
+    "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
+    "detail": "one sentence",
+    "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",
+    "metric": "name of the metric",
+    "value": "its value; not a number where it is undefined",
+    "metric_version": "version of the metric's definition",
+    "sources_digest": "one digest over the sources (and the truth, for metrics that use it)",
+    "candidate_digest": "digest of the candidate's pixels; a decoy's name",
+    "total": "weighted mean of the normalised scores",
+    "margin": "total minus the runner-up's total; missing without a runner-up",
+    "runner_up": "the second best candidate; empty if there is only one",
+    "tied": "whether the margin is 0",
+    "candidates": "candidates of the scene, decoys not counted",
+    "norm_<metric>": "normalised score of the label, one column for each metric of the policy",
+    "decoy": "the decoy that would have won; empty if none would",
+    "decoy_lead": "best decoy's total minus best candidate's, with the decoys in the pool",
+    "digest_a": "digest of the first source's pixels",
+    "digest_b": "digest of the second source's pixels",
+    "digest_candidate": "digest of the chosen candidate's pixels",
+    "policy": "name and version of the policy",
+    "policy_digest": "SHA-256 of what the policy says",
+    "software_version": "version of FusionLab",
+}
+
+
+def schema_table(schema: tables.TableSchema) -> str:
+    """Return the columns of one Parquet table as Markdown."""
+    lines = [f"Sorted by, and unique in: {', '.join(f'`{key}`' for key in schema.key)}.", ""]
+    lines += ["| column | type | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{f.name}` | {f.type} | {COLUMNS[f.name]} |" for f in schema.columns]
+    return "\n".join(lines)
+
+
+def metric_overview() -> str:
+    """Return one line a metric."""
+    lines = [
+        "| name | what | better | looks at | smallest side |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in metrics.names():
+        m = metrics.get(name)
+        lines.append(f"| `{name}` | {m.title} | {m.direction} | {m.arity} | {m.min_side} |")
+    return "\n".join(lines)
+
+
+def metric_details() -> str:
+    """Return formula, constants, range and source of every metric, family by family."""
+    lines = []
+    for family in FAMILIES:
+        for m in family.metrics:
+            lines += [f"#### {m.name}", "", f"{m.title}. Version {m.version}.", "", "```text"]
+            lines += [f"{m.name} = {m.formula}"]
+            if m.constants:
+                lines.append(", ".join(f"{k} = {v:g}" for k, v in m.constants.items()))
+            low, high = m.range
+            lines += ["```", "", f"Range {low:g} .. {high:g}. Source: {m.source}.", ""]
+    return "\n".join(lines).rstrip()
+
+
+def policies() -> str:
+    """Return the YAML of every shipped policy."""
+    folder = resources.files("fusionlab.selection") / "policies"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    return "\n\n".join(f"```yaml\n{f.read_text(encoding='utf-8').strip()}\n```" for f in files)
+
+
+def commands() -> str:
+    """Return every command with its arguments and options."""
+    root: Any = typer.main.get_command(app)
+    lines: list[str] = []
+    for name, command in root.commands.items():
+        lines += [f"## fusionlab {name}", "", _markdown(command.help), ""]
+        lines += ["| argument or option | meaning | default |", "| --- | --- | --- |"]
+        lines += [_parameter(p) for p in command.params if p.name != "help"]
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _parameter(parameter: Any) -> str:
+    is_option = type(parameter).__name__ == "TyperOption"
+    names = [*parameter.opts, *parameter.secondary_opts] if is_option else [_metavar(parameter)]
+    notes = [parameter.help or ""]
+    if is_option and parameter.envvar:
+        notes.append(f"Environment variable: `{parameter.envvar}`.")
+    default = parameter.default
+    if parameter.required:
+        shown = "required"
+    elif default is None or default is False or callable(default):
+        shown = ""
+    else:
+        shown = f"`{default}`"
+    cells = ", ".join(f"`{name}`" for name in names), " ".join(filter(None, notes)), shown
+    return f"| {' | '.join(cells)} |"
+
+
+def _metavar(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _markdown(text: str) -> str:
+    """Turn a help text into Markdown: its bold, and its example as a block."""
+    text = re.sub(r"\[bold\](.*?)\[/\]", r"`\1`", text)
+    return re.sub(r"\n\n?Example: (.+)", "", text).strip()
+
+
+PARTS = {
+    "index": lambda: schema_table(tables.INDEX),
+    "rejects": lambda: schema_table(tables.REJECTS),
+    "scores": lambda: schema_table(tables.SCORES),
+    "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
+    "metric_overview": metric_overview,
+    "metric_details": metric_details,
+    "policies": policies,
+    "commands": commands,
+}
+
+
+def regenerated(page: str) -> str:
+    """Return the text of a page with its generated parts made anew."""
+    return BLOCK.sub(lambda m: f"{m[1]}\n{PARTS[m['name']]()}\n\n{m[3]}", page)
+
+
+def main() -> None:
+    """Rewrite every page that is out of date."""
+    for path in sorted(DOCS.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        if (made := regenerated(page)) != page:
+            path.write_text(made, encoding="utf-8")
+            sys.stdout.write(f"rewritten: {path}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""The documentation says what is so: its snippets run, and what comes from the code is current."""
+
+import doctest
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fusionlab import images, ingest, metrics, scoring, selection
+from fusionlab.cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(
+    r"(?P<mark><!-- (?:file|not executed|begin generated): [^\n]*-->\n)?"
+    r"^```(?P<language>\w+)\n(?P<body>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+MARK = re.compile(r"<!-- (file|not executed|begin generated): (.*?) ?-->")
+CHECKER = doctest.OutputChecker()
+LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One fenced block: its language and text, its mark, and whether output stands right above."""
+
+    language: str
+    body: str
+    mark: str
+    argument: str
+    follows: bool
+
+
+def snippets(page):
+    text, end, found = page.read_text(encoding="utf-8"), 0, []
+    for match in FENCE.finditer(text):
+        mark = MARK.match(match["mark"] or "")
+        follows = bool(found) and not text[end : match.start()].strip()
+        kind, argument = mark.groups() if mark else ("", "")
+        found.append(Snippet(match["language"], match["body"], kind, argument, follows))
+        end = match.end()
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    from fusionlab.demo.run import run_demo
+
+    folder = tmp_path_factory.mktemp("docs") / "demo"
+    return folder, run_demo(folder, lambda _done, _total: None)
+
+
+@pytest.fixture
+def workplace(demo, tmp_path, monkeypatch):
+    """Stand in a folder with a demo lab of one's own at ``demo/``."""
+    shutil.copytree(demo[0], tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FUSIONLAB_LAB", raising=False)
+    return tmp_path
+
+
+def run_command(line):
+    result = CliRunner().invoke(app, shlex.split(line)[1:], catch_exceptions=False)
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+    return result.stdout
+
+
+def run_commands(body):
+    lines = body.replace("\\\n", " ").splitlines()
+    return "".join(run_command(line) for line in lines if line.startswith("fusionlab "))
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(s.language in ("python", "bash") for s in snippets(p))],
+    ids=lambda page: page.name,
+)  # fmt: skip
+def test_snippets_run_and_print_what_the_page_says(page, workplace, capsys):
+    names, printed = {"__name__": "snippet"}, None
+    for snippet in snippets(page):
+        if snippet.mark == "not executed":
+            assert snippet.argument, "say why"
+            printed = None
+        elif snippet.mark == "file":
+            Path(snippet.argument).write_text(snippet.body, encoding="utf-8")
+        elif snippet.language == "bash":
+            printed = run_commands(snippet.body)
+        elif snippet.language == "python":
+            capsys.readouterr()
+            exec(compile(snippet.body, f"{page.name} snippet", "exec"), names)
+            printed = capsys.readouterr().out
+        elif snippet.language == "text" and snippet.follows and printed:
+            assert CHECKER.check_output(snippet.body, printed, LOOSELY), (
+                f"{page.name} says\n{snippet.body}\nbut this was printed\n{printed}"
+            )
+
+
+def test_few_snippets_are_not_executed():
+    assert sum(s.mark == "not executed" for page in PAGES for s in snippets(page)) <= 2
+
+
+def load_generator():
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_generated_parts_are_current(page):
+    text = page.read_text(encoding="utf-8")
+    assert load_generator().regenerated(text) == text, "run: python docs/generate.py"
+
+
+def test_every_generated_part_stands_on_a_page():
+    names = {
+        match["name"]
+        for page in DOCS.glob("*.md")
+        for match in load_generator().BLOCK.finditer(page.read_text(encoding="utf-8"))
+    }
+    assert names == set(load_generator().PARTS)
+
+
+def test_every_metric_is_on_the_metrics_page():
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    assert [name for name in metrics.names() if f"`{name}`" not in text] == []
+
+
+def test_every_command_and_option_is_on_the_commands_page():
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## fusionlab (\w+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    commands = typer.main.get_command(app).commands
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
+        options = [
+            o for p in command.params for o in p.opts if o.startswith("--") and o != "--help"
+        ]
+        assert [o for o in options if f"`{o}`" not in sections[name]] == [], name
+
+
+def test_reason_codes_are_those_of_the_code():
+    folders = [Path(package.__file__).parent for package in (ingest, scoring, selection)]
+    files = [Path(images.__file__), *(file for folder in folders for file in folder.glob("*.py"))]
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    raised = re.findall(r"(?:Reject|ImageError)\(\s*\"(\w+)\"", source)
+    raised += re.findall(r"reason, detail = \"(\w+)\"", source)
+    raised += re.findall(r"\"reason\": \"(\w+)\"", source)
+    raised += re.findall(r"Failed\([^)]*\"(\w+)\", detail\)", source)
+    text = (DOCS / "manifests.md").read_text(encoding="utf-8")
+    tables = text.split("## What is rejected, and why")[1].split("\n## ")[0]
+    documented = re.findall(r"^\| `(\w+)` \|", tables, re.M)
+    # encoding is not decoding: no input is rejected by it
+    assert sorted(documented) == sorted(set(raised) - {"unencodable"})
+
+
+def test_the_readme_shows_the_demo_as_it_is(demo):
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- demo table -->\n")[1]
+    rows = [line.strip("| ").split(" | ") for line in lines.split("\n\n")[0].splitlines()[2:]]
+    shown = {task: [float(value) for value in values] for task, *values in rows}
+    made = demo[1].against_truth().set_index("task")[["mean", "chosen", "best", "regret"]]
+    assert set(shown) == set(made.index)
+    for task, values in shown.items():
+        assert values == pytest.approx(made.loc[task].tolist(), abs=0.051), task
+
+
+def test_links_between_files_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_picture_is_small():
+    assert (DOCS / "images" / "demo.png").stat().st_size < 400 * 1024
+
+
+def test_pages_are_in_the_navigation():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if f": {page.name}" not in text] == []
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("material") is None, reason="mkdocs-material is not installed"
+)
+def test_the_site_builds_strictly(tmp_path):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    done = subprocess.run(
+        [*command, "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
