@@ -27,6 +27,10 @@ class _Commands(TyperGroup):
         except FusionLabError as error:
             terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:  # a full disk, a folder without permission
+            terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False)
+            terminal.err.print("what was finished is kept: run the same command again to go on")
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             terminal.err.print("stopped; nothing is lost: run the same command again to go on")
             raise typer.Exit(_INTERRUPTED) from None
@@ -81,7 +85,9 @@ def _root(
 
 @app.command()
 def ingest(
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST.yaml...")],
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST.yaml", help="Which file is what, one or more.")
+    ],
     lab: LabOption = Path("lab"),
     root: Annotated[
         Path | None, typer.Option(help="Folder of the images, instead of the manifest's 'root'.")

@@ -12,7 +12,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -231,9 +231,8 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
 def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
     """Return the luminance that metrics see, on the 0..255 scale.
 
-    ``Y = round_half_even(0.299 R + 0.587 G + 0.114 B)``, evaluated in float32 as OpenCV's
-    BGR2GRAY does, for 8-bit colour; the image itself for 8-bit gray; 16-bit images are scaled by
-    255/65535 and not rounded.
+    The image itself for 8-bit gray, `rgb_to_gray` for 8-bit colour; 16-bit images are scaled by
+    255/65535 first, and not rounded where they are gray.
 
     Parameters
     ----------
@@ -245,12 +244,31 @@ def luminance(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.float64]:
     """
     if pixels.dtype == np.uint16:
         scaled = pixels.astype(np.float64) * (255.0 / 65535.0)
-        return scaled if scaled.ndim == 2 else scaled @ np.array([0.299, 0.587, 0.114])
+        return scaled if scaled.ndim == 2 else rgb_to_gray(scaled).astype(np.float64)
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels, dtype=np.uint8)
-    bgr = np.ascontiguousarray(pixels[..., ::-1], dtype=np.float32)
-    gray: NDArray[np.float32] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # RGB2GRAY rounds otherwise
-    return np.rint(gray).astype(np.uint8)
+    return rgb_to_gray(pixels).astype(np.uint8)
+
+
+def rgb_to_gray(rgb: NDArray[Any]) -> NDArray[Any]:
+    """Return ``round_half_even(0.299 R + 0.587 G + 0.114 B)``; equal channels give themselves.
+
+    Evaluated in float32, one step after the other in this order: it decides the pixels that lie
+    halfway between two levels, and no fused multiply-add of some processor may change them.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3), range 0..255.
+    """
+    r, g, b = (rgb[..., i].astype(np.float32) for i in range(3))
+    if np.array_equal(r, g) and np.array_equal(g, b):
+        return rgb[..., 0]
+    r *= np.float32(0.299)
+    g *= np.float32(0.587)
+    b *= np.float32(0.114)
+    r += g
+    r += b
+    return np.rint(r, out=r)
 
 
 def digest(pixels: Pixels) -> str:

@@ -23,7 +23,7 @@ import filelock
 
 from fusionlab import __version__
 from fusionlab.atomic import TEMPORARY_PREFIX, atomic_write_bytes
-from fusionlab.errors import LabError, UnknownNameError
+from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import INDEX, REJECTS, SCORES, concat, read_table, write_table
 
@@ -161,11 +161,11 @@ class Lab:
 
         Raises
         ------
-        LabError
+        UsageError
             When `name` cannot be a file's name.
         """
         if not is_safe_name(name):
-            raise LabError(f"labels name {name!r}: use letters, digits, '-', '_' and '.'")
+            raise UsageError(f"labels name {name!r}: use letters, digits, '-', '_' and '.'")
         return self.path / "labels" / f"{name}.parquet"
 
     def labels(self, name: str) -> pd.DataFrame:

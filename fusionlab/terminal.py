@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Width of what is printed into a file or a pipe, where there is no terminal to ask.
 _PIPE_WIDTH = 160
 
+#: Floats outside these bounds are not printed with four decimals.
+_SMALL, _LARGE = 1e-4, 1000
+
 out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
@@ -119,7 +122,7 @@ def print_facts(pairs: Iterable[tuple[str, Any]]) -> None:
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        if value not in (None, "", {}):
+        if value not in (None, "", {}, []):
             grid.add_row(name, f"{value:.6g}" if isinstance(value, float) else _cell(value))
     out.print(grid)
 
@@ -130,7 +133,9 @@ def _cell(value: Any) -> Text:
     if isinstance(value, bool):
         return Text("yes" if value else "")
     if isinstance(value, float):
-        return Text(f"{value:.4f}" if abs(value) < 1000 else f"{value:.1f}")
+        if value and abs(value) < _SMALL:
+            return Text(f"{value:.3g}")
+        return Text(f"{value:.4f}" if abs(value) < _LARGE else f"{value:.1f}")
     if isinstance(value, dict):
         return Text(", ".join(f"{key} {_cell(count)}" for key, count in value.items()))
     if isinstance(value, list | tuple):

@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from fusionlab.errors import LabError, UnknownNameError
+from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.ingest.rejects import Reject, rejects_frame
 from fusionlab.lab import FORMAT, Lab
 
@@ -138,9 +138,9 @@ def test_a_writer_sweeps_what_killed_ones_left(lab):
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "", ".x", "a/b", "a\\b", "x" * 200])
 def test_a_labels_name_never_leaves_its_folder(lab, name):
-    with pytest.raises(LabError, match="use letters, digits"):
+    with pytest.raises(UsageError, match="use letters, digits"):
         lab.labels_path(name)
-    with pytest.raises(LabError, match="use letters, digits"):
+    with pytest.raises(UsageError, match="use letters, digits"):
         lab.labels(name)
 
 

@@ -78,7 +78,7 @@ class DemoResult:
                 ("labels manifest", self.labels),
                 ("labels beside the truth", self.sheet),
                 ("took", f"{self.seconds:.1f} s"),
-                ("look closer", f"fusionlab why portrait --lab {self.lab}"),
+                ("look closer", f"fusionlab why portrait --lab {self.lab} --labels {LABELS}"),
                 ("in pandas", f"pandas.read_parquet({str(self.labels)!r})"),
             ]
         )

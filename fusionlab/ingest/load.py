@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from fusionlab.ingest.manifest import Manifest
     from fusionlab.lab import Lab
 
+#: A batch ends at either: decoded images are some ten times as large as their files.
 _FILES_PER_BATCH = 256
+_BYTES_PER_BATCH = 64 * 2**20
 _CHECKPOINT_SECONDS = 10.0
 
 Key = tuple[str, str, str]  # scene, role, name
@@ -139,7 +141,7 @@ class _Run:
         total, done = sum(len(scene.files) for scene in findings.scenes), 0
         on_progress(0, total)
         with self.pool:
-            for batch in _batches(findings.scenes):
+            for batch in _batches(findings.scenes, self.root):
                 rejects += self._take(batch, report, seen)
                 done += sum(len(scene.files) for scene in batch)
                 on_progress(done, total)
@@ -296,15 +298,24 @@ def _count(item: ReadFile, report: IngestReport) -> None:
         report.changed += 1
 
 
-def _batches(scenes: list[FoundScene]) -> Iterator[list[FoundScene]]:
-    """Cut the scenes into runs of about `_FILES_PER_BATCH` files, whole scenes each."""
+def _batches(scenes: list[FoundScene], root: Path) -> Iterator[list[FoundScene]]:
+    """Cut the scenes into runs that bound what is decoded at once, whole scenes each."""
     batch: list[FoundScene] = []
-    files = 0
+    files = weight = 0
     for scene in scenes:
         batch.append(scene)
         files += len(scene.files)
-        if files >= _FILES_PER_BATCH:
+        weight += sum(_bytes(root / found.file) for found in scene.files)
+        if files >= _FILES_PER_BATCH or weight >= _BYTES_PER_BATCH:
             yield batch
-            batch, files = [], 0
+            batch, files, weight = [], 0, 0
     if batch:
         yield batch
+
+
+def _bytes(path: Path) -> int:
+    """Return a file's size; 0 where it cannot be told: reading it will say why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionlab.errors import MetricInputError
+from fusionlab.images import rgb_to_gray
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -48,24 +49,8 @@ def gray(image: ArrayLike, name: str = "image", data_range: float | None = None)
     if x.dtype != np.uint8:
         x = _scale(x, name, data_range)
     if x.ndim == 3:
-        x = luminance(x)
+        x = rgb_to_gray(x)
     return _narrow(x)
-
-
-def luminance(rgb: NDArray[Any]) -> NDArray[Any]:
-    """Return the gray image of an RGB image on the 0..255 scale; equal channels give themselves.
-
-    Parameters
-    ----------
-    rgb : (H, W, 3).
-    """
-    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    if np.array_equal(r, g) and np.array_equal(g, b):
-        return np.asarray(r)
-    # separate float32 steps in this order: they decide the pixels halfway between two levels
-    r, g, b = (c.astype(np.float32) for c in (r, g, b))
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return np.asarray(np.rint(r * weights[0] + g * weights[1] + b * weights[2]))
 
 
 def levels(image: Gray) -> NDArray[np.uint8]:

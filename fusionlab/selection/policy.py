@@ -106,7 +106,7 @@ def load_policy(name: str) -> Policy:
     else:
         shipped = shipped_policies()
         if name not in shipped:
-            raise UnknownNameError("policy", name, shipped, "(or name a file: POLICY.yaml)")
+            raise UnknownNameError("policy (a file would end in .yaml)", name, shipped)
         policy = shipped[name]
     _check_names(policy, name)
     return policy

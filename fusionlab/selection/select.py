@@ -11,7 +11,7 @@ import pandas as pd
 
 from fusionlab import __version__
 from fusionlab import metrics as metric_library
-from fusionlab.errors import LabError
+from fusionlab.errors import LabError, UsageError
 from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.normalise import NORMALISERS
 from fusionlab.selection.scored import current_scores
@@ -110,13 +110,17 @@ def select(
     Raises
     ------
     LabError
-        When scores are missing, or there is nothing to choose from.
+        When scores are missing, or no scene has a candidate.
+    UsageError
+        When there is no such data set.
     """
     start = time.monotonic()
     path = lab.labels_path(name)
     keys = [k for k in lab.datasets() if task in (None, k[0]) and dataset in (None, k[1])]
     if not keys:
-        raise LabError(f"{lab.path}: no data set matches; it holds {lab.datasets()}")
+        held = ", ".join("/".join(key) for key in lab.datasets()) or "nothing yet"
+        wanted = f"{task or '*'}/{dataset or '*'}"
+        raise UsageError(f"{lab.path}: no data set is {wanted}; the lab holds {held}")
     metrics = list(dict.fromkeys(m for t, _ in keys for m in policy.task_weights(t)))
     report = SelectReport(name, f"{policy.name} v{policy.version}", policy.digest, str(path))
     chosen = {key: _choose(lab, policy, *key) for key in keys}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers import METHODS, make_lab, tree_bytes, write_image
 
-from fusionlab.errors import LabError
+from fusionlab.errors import LabError, UsageError
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.scoring import score
@@ -190,5 +190,5 @@ def test_only_one_task_or_data_set(tmp_path: Path) -> None:
     assert set(lab.labels("x")["dataset"]) == {"b"}
     select(lab, chosen, "x", dataset="toy")
     assert set(lab.labels("x")["task"]) == {"ivf"}
-    with pytest.raises(LabError, match="no data set matches"):
+    with pytest.raises(UsageError, match=r"no data set is mef/\*; the lab holds ivf/toy, mff/b"):
         select(lab, chosen, "x", task="mef")
