@@ -77,7 +77,7 @@ class PreparedScene:
                 values |= family.compute(self._state(family, integer), image, wanted)
         return {m.name: values.get(m.name, float("nan")) for m in self.metrics}
 
-    def _state(self, family: Family[Any], integer: bool) -> Any:  # noqa: ANN401 - each family has a state of its own
+    def _state(self, family: Family[Any], integer: bool) -> Any:
         key = (family.name, integer)
         if key not in self._states:
             if not integer and self._floats is None:
