@@ -9,6 +9,7 @@ from fusionlab.metrics import (
     correlation,
     gradient,
     histogram,
+    mef_ssim,
     multiscale,
     qabf,
     structure,
@@ -30,6 +31,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     qabf.FAMILY,
     vif.FAMILY,
     viff.FAMILY,
+    mef_ssim.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {
