@@ -9,6 +9,7 @@ from fusionlab.metrics import (
     correlation,
     gradient,
     histogram,
+    locally,
     mef_ssim,
     multiscale,
     qabf,
@@ -32,6 +33,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     vif.FAMILY,
     viff.FAMILY,
     mef_ssim.FAMILY,
+    locally.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {
