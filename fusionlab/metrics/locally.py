@@ -32,7 +32,7 @@ METRICS = (
     Metric(
         name="SELS",
         title="Structural similarity to the locally more varied source",
-        formula="mean ssim(F, A or B by larger local variance), Gaussian 11 x 11 sigma 1.5, L = 255",
+        formula="mean ssim(F, A or B by local variance), Gaussian 11 x 11 sigma 1.5, L = 255",
         source="this project, after Wang, Bovik, Sheikh, Simoncelli 2004",
         range=(-1.0, 1.0),
         min_side=11,
@@ -113,8 +113,8 @@ def _selected(fused: Floats, of: Windowed, share: Floats) -> float:
 @kernel
 def selected_similarity(
     f: Floats,
-    a: Floats,
-    b: Floats,
+    a: Gray,
+    b: Gray,
     mean_a: Floats,
     var_a: Floats,
     mean_b: Floats,
@@ -142,7 +142,7 @@ def selected_similarity(
                     with_a = ssim(mu, s_ff, ma[x], va[x], row[2 * TILE + i])
                     with_b = ssim(mu, s_ff, mb[x], vb[x], row[3 * TILE + i])
                     total += part[x] * with_a + (1.0 - part[x]) * with_b
-    return total / (height * width)
+    return float(total / (height * width))
 
 
 @inlined
