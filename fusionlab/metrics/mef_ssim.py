@@ -131,8 +131,8 @@ def compute(state: tuple[Level, ...], fused: Gray, wanted: Wanted) -> dict[str, 
 
 def _level(images: list[Floats]) -> Level:
     centred = [x - CENTRE for x in images]
-    gains, power = _wanted_patch(centred)
     means = [smooth(x, GAUSSIAN, 1) for x in centred]
+    gains, power = _wanted_patch(centred, means)
     if len(images) % 2:
         images, means = [*images, images[-1]], [*means, means[-1]]
         gains = [*gains, np.zeros_like(gains[-1])]
@@ -143,8 +143,8 @@ def _level(images: list[Floats]) -> Level:
     return Level(pairs, power + C)
 
 
-def _wanted_patch(images: list[Floats]) -> tuple[list[Floats], Floats]:
-    """Return each exposure's g and the variance s_r^2."""
+def _wanted_patch(images: list[Floats], means: list[Floats]) -> tuple[list[Floats], Floats]:
+    """Return each exposure's g, and s_r^2, from the exposures and their Gaussian means."""
     sums = [smooth(x, ONES, 1) for x in images]
     norms = [np.sqrt(_covariance(x, x, s, s)) for x, s in zip(images, sums, strict=True)]
     energies = [n + FLOOR for n in norms]
@@ -154,7 +154,6 @@ def _wanted_patch(images: list[Floats]) -> tuple[list[Floats], Floats]:
     total = _total(weights)
     parts = [w / (total * e) for w, e in zip(weights, energies, strict=True)]
     square, power = np.zeros_like(strongest), np.zeros_like(strongest)
-    means = [smooth(x, GAUSSIAN, 1) for x in images]
     for k, x in enumerate(images):
         for m in range(k + 1):
             both = (1 if m == k else 2) * parts[k] * parts[m]
