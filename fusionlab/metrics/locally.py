@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionlab.metrics._jit import inlined, kernel
+from fusionlab.metrics._jit import kernel
 from fusionlab.metrics._similarity import CENTRE, K1, K2, Windowed, windowed
 from fusionlab.metrics._sobel import sobel_rows
 from fusionlab.metrics._window import BLOCK, STRIDE, TILE, moments_block, scratch, unrolled
@@ -51,10 +51,10 @@ METRICS = (
 
 @dataclass(frozen=True)
 class State:
-    """Local moments of the sources and the share of a in each window; the gradient G."""
+    """Local moments of the sources, the shares of a and b in each window; the gradient G."""
 
     sources: Windowed | None
-    share: Floats | None
+    shares: tuple[Floats, Floats] | None
     gradient: tuple[Floats, Floats] | None
 
 
@@ -64,7 +64,7 @@ def prepare(scene: Scene, wanted: Wanted) -> State:
     sources = windowed(a, b) if "SELS" in wanted else None
     return State(
         sources,
-        None if sources is None else _share(sources.var_a - sources.var_b),
+        None if sources is None else _shares(sources.var_a - sources.var_b),
         _larger(_sobel(a), _sobel(b)) if "GERR" in wanted else None,
     )
 
@@ -73,15 +73,16 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
     """Return the wanted ones of SELS and GERR."""
     image = np.asarray(fused, dtype=np.float64)
     values = {}
-    if state.sources is not None and state.share is not None:
-        values["SELS"] = _selected(image, state.sources, state.share)
+    if state.sources is not None and state.shares is not None:
+        values["SELS"] = _selected(image, state.sources, state.shares)
     if state.gradient is not None:
         values["GERR"] = _relative(*gradient_error(image, *state.gradient))
     return {name: values[name] for name in wanted}
 
 
-def _share(difference: Floats) -> Floats:
-    return np.where(np.abs(difference) <= EQUAL, 0.5, np.where(difference > 0, 1.0, 0.0))
+def _shares(difference: Floats) -> tuple[Floats, Floats]:
+    of_a = np.where(np.abs(difference) <= EQUAL, 0.5, np.where(difference > 0, 1.0, 0.0))
+    return of_a, 1.0 - of_a
 
 
 def _sobel(image: Floats) -> tuple[Floats, Floats]:
@@ -105,9 +106,9 @@ def _relative(error: float, whole: float) -> float:
     return error / whole
 
 
-def _selected(fused: Floats, of: Windowed, share: Floats) -> float:
-    maps = of.mean_a, of.var_a, of.mean_b, of.var_b
-    return float(selected_similarity(fused, of.a, of.b, *maps, share, of.taps, unrolled(of.taps)))
+def _selected(fused: Floats, of: Windowed, shares: tuple[Floats, Floats]) -> float:
+    maps = of.mean_a, of.var_a, of.mean_b, of.var_b, *shares
+    return selected_similarity(fused, of.a, of.b, *maps, of.taps, unrolled(of.taps))
 
 
 @kernel
@@ -119,11 +120,12 @@ def selected_similarity(
     var_a: Floats,
     mean_b: Floats,
     var_b: Floats,
-    share: Floats,
+    share_a: Floats,
+    share_b: Floats,
     taps: Floats,
     count: tuple[int, ...],
 ) -> float:
-    """Return the mean of share ssim(f, a) + (1 - share) ssim(f, b)."""
+    """Return the mean of share_a ssim(f, a) + share_b ssim(f, b)."""
     height, width = mean_a.shape
     line, buffer, block = scratch(count)
     centre = np.full(3, CENTRE)
@@ -135,23 +137,30 @@ def selected_similarity(
             moments_block(f, a, b, centre, top, left, rows, w, taps, count, line, buffer, block)
             for j in range(rows):
                 y, row = top + j, block[j * STRIDE :]
-                ma, va, mb, vb, part = mean_a[y], var_a[y], mean_b[y], var_b[y], share[y]
-                for i in range(w):
-                    x, mu = left + i, row[i]
-                    s_ff = row[TILE + i] - mu * mu
-                    with_a = ssim(mu, s_ff, ma[x], va[x], row[2 * TILE + i])
-                    with_b = ssim(mu, s_ff, mb[x], vb[x], row[3 * TILE + i])
-                    total += part[x] * with_a + (1.0 - part[x]) * with_b
+                total += shared_row(
+                    row, row[2 * TILE :], mean_a[y, left:], var_a[y, left:], share_a[y, left:], w
+                )
+                total += shared_row(
+                    row, row[3 * TILE :], mean_b[y, left:], var_b[y, left:], share_b[y, left:], w
+                )
     return float(total / (height * width))
 
 
-@inlined
-def ssim(mu: float, s_ff: float, mx: float, s_xx: float, cross: float) -> float:
-    """Return ssim of one window from means less CENTRE, variances and E[f x]."""
-    s_fx = cross - mu * mx
-    u, v = mu + CENTRE, mx + CENTRE
-    top = (2.0 * u * v + C1) * (2.0 * s_fx + C2)
-    return top / ((u * u + v * v + C1) * (s_ff + s_xx + C2))
+@kernel
+def shared_row(
+    row: Floats, cross: Floats, mean_x: Floats, var_x: Floats, share: Floats, width: int
+) -> float:
+    """Return the sum of share ssim over one row of windows."""
+    total = 0.0
+    for x in range(width):
+        mu, mx = row[x], mean_x[x]
+        s_ff = row[TILE + x] - mu * mu
+        s_fx = cross[x] - mu * mx
+        mu += CENTRE
+        mx += CENTRE
+        top = (2.0 * mu * mx + C1) * (2.0 * s_fx + C2)
+        total += share[x] * top / ((mu * mu + mx * mx + C1) * (var_x[x] + s_ff + C2))
+    return total
 
 
 @kernel

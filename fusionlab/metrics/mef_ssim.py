@@ -123,9 +123,9 @@ def compute(state: tuple[Level, ...], fused: Gray, wanted: Wanted) -> dict[str, 
         qualities.append(level.quality(image))
     values = {"MEF_SSIM_1s": qualities[0]}
     if "MEF_SSIM" in wanted:
-        logs = (b * math.log(q) for q, b in zip(qualities, EXPONENTS, strict=True) if q > 0)
-        whole = math.exp(sum(logs) / sum(EXPONENTS))
-        values["MEF_SSIM"] = whole if min(qualities) > 0 else 0.0
+        powers = [b / sum(EXPONENTS) for b in EXPONENTS]
+        factors = [max(q, 0.0) ** b for q, b in zip(qualities, powers, strict=True)]
+        values["MEF_SSIM"] = math.prod(factors)
     return {name: values[name] for name in wanted}
 
 
@@ -209,16 +209,29 @@ def patch_quality(
             rows = min(BLOCK, height - top)
             moments_block(f, a, b, centre, top, left, rows, w, taps, count, line, buffer, block)
             for j in range(rows):
-                y, row = top + j, block[j * STRIDE :]
-                ma, ga, mb, gb = mean_a[y], gain_a[y], mean_b[y], gain_b[y]
-                for i in range(w):
-                    x, mu = left + i, row[i]
-                    s_ff = row[TILE + i] - mu * mu
-                    s_af = row[2 * TILE + i] - mu * ma[x]
-                    s_bf = row[3 * TILE + i] - mu * mb[x]
-                    s_rf = cross[y, x] + ga[x] * s_af + gb[x] * s_bf
-                    cross[y, x] = s_rf
-                    total += (2.0 * s_rf + C) / (power[y, x] + max(s_ff, 0.0))
+                y, row, out = top + j, block[j * STRIDE :], cross[top + j, left:]
+                add_covariance(row, row[2 * TILE :], mean_a[y, left:], gain_a[y, left:], out, w)
+                add_covariance(row, row[3 * TILE :], mean_b[y, left:], gain_b[y, left:], out, w)
+                total += quality_row(row, out, power[y, left:], w)
+    return total
+
+
+@kernel
+def add_covariance(
+    row: Floats, product: Floats, mean: Floats, gain: Floats, cross: Floats, width: int
+) -> None:
+    """Add gain s_kf to one row of `cross`."""
+    for x in range(width):
+        cross[x] += gain[x] * (product[x] - row[x] * mean[x])
+
+
+@kernel
+def quality_row(row: Floats, cross: Floats, power: Floats, width: int) -> float:
+    """Return the sum of quality over one row of windows."""
+    total = 0.0
+    for x in range(width):
+        s_ff = max(row[TILE + x] - row[x] * row[x], 0.0)
+        total += (2.0 * cross[x] + C) / (power[x] + s_ff)
     return total
 
 
