@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UnknownNameError
-from fusionlab.metrics import correlation, gradient, histogram, qabf, structure, vif
+from fusionlab.metrics import (
+    correlation,
+    gradient,
+    histogram,
+    locally,
+    mef_ssim,
+    multiscale,
+    qabf,
+    structure,
+    vif,
+    viff,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +28,12 @@ FAMILIES: tuple[Family[Any], ...] = (
     correlation.FAMILY,
     gradient.FAMILY,
     structure.FAMILY,
+    multiscale.FAMILY,
     qabf.FAMILY,
     vif.FAMILY,
+    viff.FAMILY,
+    mef_ssim.FAMILY,
+    locally.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {

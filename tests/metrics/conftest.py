@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from metrics import oracles_windowed
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import convolve, correlate
 from scipy.signal import convolve2d
@@ -206,4 +207,4 @@ ORACLE = {
 @pytest.fixture(scope="session")
 def oracle():
     """Metric name to its slow reference, a function of float64 images a, b and fused."""
-    return ORACLE
+    return ORACLE | oracles_windowed.ORACLE
