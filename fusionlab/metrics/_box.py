@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,7 +121,7 @@ def uniform_similarity(
     return total_a / count, total_b / count
 
 
-@kernel
+@inlined
 def box_row(
     sum_f: Ints, sum_ff: Ints, sum_fx: Ints, sum_x: Ints, var_x: Ints, k1: float, k2: float
 ) -> float:

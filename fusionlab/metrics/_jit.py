@@ -7,6 +7,10 @@ keep their IEEE meaning.
 Numba notices a change of the file that a kernel stands in, not of the helpers it calls. So the name
 of the cache folder holds a digest of all helpers (the files that start with an underscore): kernels
 may call kernels of their own file and of helpers, nothing else.
+
+A kernel that adds up numbers and is called by another kernel must be `inlined`. Otherwise it is
+compiled twice, by itself and into its caller, and the order of its sum, and so the last bit, may
+depend on which of both a process gets: one that compiles takes the one, one that loads the other.
 """
 
 from __future__ import annotations
@@ -103,7 +107,7 @@ def kernel(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Compile `function` into its callers: for the scalar steps of loops that must vectorise."""
+    """Compile `function` into its callers: steps of loops that must vectorise, and inner sums."""
     return _compile(function, {**_OPTIONS, "forceinline": True})
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._window import (
     BLOCK,
     STRIDE,
@@ -129,7 +129,7 @@ def windowed_similarity(
     return total_a / (height * width), total_b / (height * width)
 
 
-@kernel
+@inlined
 def similarity_row(
     row: Floats, cross: Floats, mean_x: Floats, var_x: Floats, constants: Floats, width: int
 ) -> float:

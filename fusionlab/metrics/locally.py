@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._similarity import CENTRE, K1, K2, Windowed, windowed
 from fusionlab.metrics._sobel import sobel_rows
 from fusionlab.metrics._window import BLOCK, STRIDE, TILE, moments_block, scratch, unrolled
@@ -146,7 +146,7 @@ def selected_similarity(
     return float(total / (height * width))
 
 
-@kernel
+@inlined
 def shared_row(
     row: Floats, cross: Floats, mean_x: Floats, var_x: Floats, share: Floats, width: int
 ) -> float:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._pyramid import halved
 from fusionlab.metrics._similarity import CENTRE, GAUSSIAN
 from fusionlab.metrics._window import (
@@ -225,7 +225,7 @@ def add_covariance(
         cross[x] += gain[x] * (product[x] - row[x] * mean[x])
 
 
-@kernel
+@inlined
 def quality_row(row: Floats, cross: Floats, power: Floats, width: int) -> float:
     """Return the sum of quality over one row of windows."""
     total = 0.0
