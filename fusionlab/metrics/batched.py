@@ -17,9 +17,11 @@ import torch
 
 from fusionlab.errors import UnknownNameError, UsageError
 from fusionlab.metrics import inputs, registry
+from fusionlab.metrics._fidelity import EPS, TAPS
+from fusionlab.metrics._similarity import CENTRE, GAUSSIAN, K1, K2
 from fusionlab.metrics.qabf import GAMMA, ORIENTATION, STRENGTH
-from fusionlab.metrics.structure import CENTRE, GAUSSIAN, K1, K2, RANGES, SAMPLE, UNIFORM
-from fusionlab.metrics.vif import EPS, NOISE, TAPS
+from fusionlab.metrics.structure import RANGES, SAMPLE, UNIFORM
+from fusionlab.metrics.vif import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
