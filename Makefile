@@ -20,7 +20,7 @@ demo: $(VENV)/.core
 	$(BIN)/fusionlab demo $(DEMO)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev $(VENV)/.docs
 	$(BIN)/ruff check .
