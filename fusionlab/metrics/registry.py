@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UnknownNameError
-from fusionlab.metrics import correlation, gradient, histogram, qabf, structure, vif
+from fusionlab.metrics import (
+    correlation,
+    gradient,
+    histogram,
+    nabf,
+    perceptual,
+    qabf,
+    structure,
+    vif,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +28,8 @@ FAMILIES: tuple[Family[Any], ...] = (
     structure.FAMILY,
     qabf.FAMILY,
     vif.FAMILY,
+    nabf.FAMILY,
+    perceptual.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {
