@@ -21,12 +21,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusionlab.metrics._fidelity import (
+    EPS,
+    TAPS,
+    centre_of,
+    centred,
+    pyramid,
+    statistics,
+    widened,
+)
 from fusionlab.metrics._jit import kernel
 from fusionlab.metrics._window import (
     BLOCK,
     STRIDE,
     TILE,
-    gaussian,
     moments_block,
     scratch,
     smooth,
@@ -35,10 +43,6 @@ from fusionlab.metrics._window import (
 from fusionlab.metrics.base import INF, Family, Floats, Gray, Metric, Scene, Wanted
 
 NOISE = 2.0
-EPS = 1e-10
-TAPS = tuple(gaussian(n, n / 5) for n in (17, 9, 5, 3))
-UNROLLED = 9
-"""Scales 2 to 4 share one kernel of this many taps; the shorter Gaussians are padded with zeros."""
 
 METRICS = (
     Metric(
@@ -74,20 +78,20 @@ class State:
 
 def prepare(scene: Scene, _wanted: Wanted) -> State:
     """Build the pyramids of both sources and their local statistics."""
-    centre = _centre(scene.a), _centre(scene.b)
+    centre = centre_of(scene.a), centre_of(scene.b)
     return State(_references(scene.a, centre[0]), _references(scene.b, centre[1]), centre)
 
 
 def compute(state: State, fused: Gray, _wanted: Wanted) -> dict[str, float]:
     """Return VIF."""
-    centre = np.array([_centre(fused), *state.centre])
-    image, level = fused, _as_centred(fused, centre[0])
+    centre = np.array([centre_of(fused), *state.centre])
+    image, level = fused, centred(fused, centre[0])
     gained = np.zeros(2)
     for scale, (a, b) in enumerate(zip(state.a, state.b, strict=True)):
         taps = TAPS[scale]
         if scale:
             level = smooth(level, taps, 2)
-            image, taps = _padded(level, taps)
+            image, taps = widened(level, taps)
             centre = np.zeros(3)
         images = image, a.image, b.image
         maps = a.mean, a.inverse, b.mean, b.inverse
@@ -102,33 +106,12 @@ def _ratio(gained: float, whole: float) -> float:
     return gained / whole
 
 
-def _centre(image: Gray) -> float:
-    return float(np.rint(image.mean()))
-
-
-def _as_centred(image: Gray, centre: float) -> Floats:
-    return np.subtract(image, centre, dtype=np.float64)
-
-
-def _padded(image: Floats, taps: Floats) -> tuple[Floats, Floats]:
-    """Widen taps to UNROLLED by zeros, and the image so that its `valid` filter keeps its size."""
-    extra = (UNROLLED - taps.size) // 2
-    return (np.pad(image, extra), np.pad(taps, extra)) if extra else (image, taps)
-
-
 def _references(source: Gray, centre: float) -> tuple[Reference, ...]:
-    level = _as_centred(source, centre)
     found = []
-    for scale, taps in enumerate(TAPS):
-        if scale:
-            level = smooth(level, taps, 2)
-        mean = smooth(level, taps, 1)
-        variance = np.maximum(smooth(level * level, taps, 1) - mean * mean, 0.0)
-        flat = variance < EPS
-        variance[flat] = 0.0
-        inverse = np.where(flat, 0.0, 1.0 / (variance + EPS))
+    for scale, (level, taps) in enumerate(pyramid(centred(source, centre))):
+        mean, variance, inverse = statistics(level, taps)
         whole = float(np.log1p(variance / NOISE).sum())
-        image = _padded(level, taps)[0] if scale else source
+        image = widened(level, taps)[0] if scale else source
         found.append(Reference(image, mean, inverse, whole))
     return tuple(found)
 

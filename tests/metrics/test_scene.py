@@ -124,18 +124,3 @@ def test_import_is_light():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-def test_without_a_cache_directory():
-    """Where nothing can be written, kernels are compiled and not cached."""
-    code = (
-        "from unittest import mock\n"
-        "from numba.core import caching\n"
-        "with mock.patch.object(caching.CacheImpl, '_locator_classes', []):\n"
-        "    from fusionlab.metrics import measure\n"
-        "import numpy as np\n"
-        "x = np.arange(64, dtype=np.uint8).reshape(8, 8)\n"
-        "print(measure(x, x, x, ['EN'])['EN'])\n"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(run.stdout) == 6.0
