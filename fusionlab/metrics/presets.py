@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from fusionlab.metrics.base import Metric
 
-#: What tables say that no preset made.
-NONE = "none"
-
 
 @dataclass(frozen=True)
 class Preset:
