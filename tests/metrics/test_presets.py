@@ -36,7 +36,7 @@ def test_every_column_names_a_metric(preset: str) -> None:
 def test_unknown_names_say_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'cddfuse'"):
         presets.get("cdfuse")
-    with pytest.raises(UnknownNameError, match="preset 'tang'.*Did you mean 'Qabf'"):
+    with pytest.raises(UnknownNameError, match=r"preset 'tang'.*Did you mean 'Qabf'"):
         presets.get("tang").columns(["Qab"])
 
 
