@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
+import math
 import os
 import threading
-from contextlib import contextmanager
+import traceback
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +52,8 @@ _WITHOUT_WEIGHTS: dict[str, tuple[str, tuple[float, float], int, Direction, bool
 
 _SLACK = 1e-5  # pyiqa computes in float32
 _LEARNED_SIDE = 32
+_CLIP_CACHE = Path("~/.cache/clip")
+_NAN_WHEN = "pyiqa gives no number, or one outside of the range: flat images"
 _CREATING = threading.Lock()
 _MEASURING = threading.Lock()
 
@@ -95,6 +100,7 @@ def _declared() -> dict[str, Metric]:
             range=(bounds[0] - _SLACK, bounds[1] + _SLACK),
             arity="sources" if full else "fused",
             min_side=side,
+            nan_when=_NAN_WHEN,
         )
         found += [metric, _against_truth(metric)] if full else [metric]
     return {metric.name: metric for metric in found}
@@ -132,6 +138,7 @@ def _learned(name: str) -> Metric:
         range=(-INF, INF),
         arity="sources" if full else "fused",
         min_side=_LEARNED_SIDE,
+        nan_when=_NAN_WHEN,
     )
     return metric if stem == bare else _against_truth(metric)
 
@@ -159,28 +166,43 @@ def _model(name: str) -> Any:
 def _no_download(name: str) -> Iterator[None]:
     """Turn every attempt to download into an error that names the file and its place."""
 
-    def refuse(url: str, target: str = "", *_args: Any, **_options: Any) -> None:
-        place = Path(target).resolve() if target else "its cache"
+    def refuse(url: str, target: str | Path, *_args: Any, **_options: Any) -> None:
         raise MissingMetricError(
             f"metric '{PREFIX}{name}' needs weights that are not there, and FusionLab downloads "
-            f"nothing: fetch {url} and save it as {place}"
+            f"nothing: fetch {url} and save it as {Path(target).resolve()}"
         )
 
-    def no_open(url: Any, *_args: Any, **_options: Any) -> None:
-        refuse(getattr(url, "full_url", str(url)))
+    def no_open(request: Any, *_args: Any, **_options: Any) -> None:
+        url = getattr(request, "full_url", str(request))
+        refuse(url, _CLIP_CACHE.expanduser() / url.rpartition("/")[2])
 
     with (
         mock.patch("torch.hub.download_url_to_file", refuse),
         mock.patch("pyiqa.utils.download_util.download_url_to_file", refuse),
         mock.patch("urllib.request.urlopen", no_open),
+        mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True),
+        redirect_stdout(io.StringIO()),  # pyiqa says "Downloading" before it asks us
+        redirect_stderr(io.StringIO()),
     ):
         try:
             yield
         except (OSError, ImportError, ValueError, RuntimeError) as error:
             raise MissingMetricError(
-                f"metric '{PREFIX}{name}' cannot be made by pyiqa, which works offline here: "
-                f"{error}"
+                f"metric '{PREFIX}{name}' cannot be made by pyiqa, which may not download here: "
+                f"{_hub_file(error) or error}"
             ) from error
+
+
+def _hub_file(error: BaseException | None) -> str | None:
+    """Return which file of the Hugging Face hub was missing; its own errors do not say."""
+    while error is not None:
+        for frame, _line in traceback.walk_tb(error.__traceback__):
+            repository, file = (frame.f_locals.get(key) for key in ("repo_id", "filename"))
+            if repository and file:
+                command = f"hf download {repository} {file}"
+                return f"it lacks {file} of {repository}; where there is a network: {command}"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def prepare(scene: Scene, wanted: Wanted) -> dict[str, tuple[Any, ...]]:
@@ -201,13 +223,14 @@ def compute(state: dict[str, tuple[Any, ...]], fused: Gray, wanted: Wanted) -> d
     values: dict[str, float] = {}
     with _MEASURING, torch.inference_mode():
         for name in wanted:
-            against = state[name]
+            metric, against = find(name), state[name]
             bare = name.removeprefix(PREFIX)
-            if find(name).arity == "reference":
+            if metric.arity == "reference":
                 bare = bare.removesuffix(REFERENCE)
             model = _model(bare)
             scores = [model(image, x) for x in against] if against else [model(image)]
-            values[name] = sum(float(score) for score in scores) / len(scores)
+            value = sum(float(score) for score in scores) / len(scores)
+            values[name] = value if metric.range[0] <= value <= metric.range[1] else math.nan
     return values
 
 

@@ -118,7 +118,8 @@ def _memory(metric: Metric, case: Case) -> None:
     before = [image.copy() for image in images]
     plain = _measure(metric, case)
     for change in (np.asfortranarray, _strided):
-        changed = Case(case.name, *(change(image) for image in images))
+        a, b, fused, truth = (change(image) for image in images)
+        changed = Case(case.name, a, b, fused, truth)
         _same(metric, "memory order", case, plain, _measure(metric, changed))
     if not all(np.array_equal(x, y) for x, y in zip(images, before, strict=True)):
         _fail(metric, "memory order", f"changes its input on {case.name} images")
