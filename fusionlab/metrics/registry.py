@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fusionlab.errors import UnknownNameError
 from fusionlab.metrics import (
     correlation,
+    fmi,
     gradient,
     histogram,
     nabf,
@@ -30,6 +31,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     vif.FAMILY,
     nabf.FAMILY,
     perceptual.FAMILY,
+    fmi.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {
