@@ -10,9 +10,12 @@ from fusionlab.metrics import (
     fmi,
     gradient,
     histogram,
+    information,
+    locality,
     nabf,
     perceptual,
     qabf,
+    qg,
     structure,
     vif,
 )
@@ -32,6 +35,9 @@ FAMILIES: tuple[Family[Any], ...] = (
     nabf.FAMILY,
     perceptual.FAMILY,
     fmi.FAMILY,
+    information.FAMILY,
+    qg.FAMILY,
+    locality.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {
