@@ -7,7 +7,8 @@
 M is the coupling of p and q whose positions agree most, F = min(P, Q), where the correlation r of
 the nine values p and q is at least 0; else the one that agrees least, F = max(P + Q - 1, 0); P and
 Q are the cumulated p and q. phi = r / (correlation of the positions under M); 0 where r = 0 or a
-window is one single cell. J may be negative where phi > 1: its entropy is -sum J log |J|.
+window is one single cell, that is, its position spreads less than 1e-6. J may be negative where
+phi > 1: its entropy is -sum J log |J|.
 
 M is positive in 17 cells at most, on a walk through the 9 x 9 from corner to corner. Elsewhere
 J = (1 - phi) p q, whose share of the entropy follows from H_p + H_q and the sums over the walk: 17
@@ -20,8 +21,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fusionlab.metrics._jit import kernel
 from fusionlab.metrics._log import log_positive
 
@@ -32,6 +31,7 @@ CELLS = 9
 STEPS = 17
 TINY = 1e-300
 NO_COVARIANCE = 1e-14
+SINGLE = 1e-6
 LOG, SUM, LOW, HIGH, ENTROPY, MEAN, SPREAD, SQUARES, ROWS = 9, 18, 27, 28, 29, 30, 31, 32, 33
 """Rows of a window table: 0.. p, LOG.. log p, SUM.. P, then one row each."""
 
@@ -104,12 +104,10 @@ def walk_windows(p: Floats, q: Floats, walk: Floats) -> None:
         for step in range(STEPS):
             # walked backwards, the cumulated q is what its own sum lacks to 1
             to = j if forward else CELLS - 1 - j
-            if j == CELLS - 1:
-                end = 2.0
-            else:
-                end = q[SUM + j, x] if forward else 1.0 - q[SUM + to - 1, x]
+            end = q[SUM + j, x] if forward else 1.0 - q[SUM + max(to, 1) - 1, x]
+            end = end if j < CELLS - 1 else 2.0
             start = p[SUM + i, x] if i < CELLS - 1 else 2.0
-            here = min(min(start, end), 1.0)
+            here = min(start, end, 1.0)
             mass, product = max(here - last, 0.0), p[i, x] * q[to, x]
             logs = p[LOG + i, x] + q[LOG + to, x]
             walk[MASS + step, x], walk[PRODUCT + step, x] = mass, product
@@ -136,7 +134,8 @@ def score_windows(p: Floats, q: Floats, walk: Floats, scores: Floats) -> None:
             r = 1.0 if flat_p and flat_q else 0.0
         spread = p[SPREAD, x] * q[SPREAD, x]
         bound = walk[CELL_MEAN, x] - p[MEAN, x] * q[MEAN, x]
-        phi[x] = r * spread / bound if r != 0.0 and spread > 0.0 else 0.0
+        single = min(p[SPREAD, x], q[SPREAD, x]) < SINGLE
+        phi[x] = 0.0 if r == 0.0 or single else r * spread / bound
         rest = 1.0 - phi[x]
         marginal = p[ENTROPY, x] + q[ENTROPY, x]
         apart = log_positive(max(abs(rest), TINY)) * (1.0 - walk[COVER, x])

@@ -144,7 +144,7 @@ def window_information(f: Floats, a: Floats, b: Floats) -> float:
             else:
                 same = agrees(f, b, y, x, low - 1.0, 1.0)
             total += 1.0 if same else scores[x]
-    return total / (2.0 * height * width)
+    return total / (2.0 * height * width)  # type: ignore[no-any-return]
 
 
 @kernel

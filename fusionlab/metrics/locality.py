@@ -117,7 +117,7 @@ def prepare(scene: Scene, wanted: Wanted) -> State:
 def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
     """Return the wanted ones of QS, QW and QY."""
     f = _centred(fused)
-    values = {}
+    values: dict[str, float] = {}
     if state.piella is not None:
         plain, weighted = state.piella.sums(f)
         weight = state.piella.weight
@@ -164,7 +164,8 @@ def similarity(
     # what has no variance has no covariance
     cov = cov if var_x > 0.0 and var_f > 0.0 else 0.0
     top = (2.0 * mx * mf + c1) * (2.0 * cov + c2)
-    return top / ((mx * mx + mf * mf + c1) * (var_x + var_f + c2))
+    bottom = (mx * mx + mf * mf + c1) * (var_x + var_f + c2)
+    return top / bottom  # type: ignore[no-any-return]
 
 
 @kernel

@@ -95,9 +95,7 @@ def transfer(g_f: float, alpha_f: float, g_x: float, alpha_x: float) -> float:
 
 
 @kernel
-def mean_transfer(
-    fused: Gray, g_a: Floats, alpha_a: Floats, g_b: Floats, alpha_b: Floats
-) -> float:
+def mean_transfer(fused: Gray, g_a: Floats, alpha_a: Floats, g_b: Floats, alpha_b: Floats) -> float:
     """Return the sum over pixels of (Q_A g_A + Q_B g_B) / (g_A + g_B)."""
     height, width = fused.shape
     s, d = np.empty(width + 2), np.empty(width + 2)

@@ -1,4 +1,4 @@
-"""Slow references of QS, QW, QC and QY, window by window, with two-pass moments."""
+"""Slow references of QS, QW and QY, window by window, with two-pass moments."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -27,8 +27,8 @@ def similarity(x, y, n, c1, c2):
 def piella(a, b, f):
     """Local quality and the larger variance."""
     saa, sbb = moments(a, b, 11)[2:4]
-    none = saa + sbb == 0
-    saa, sbb = (np.where(none, 0.5, s) for s in (saa, sbb))
+    flat = (saa < 1e-9) & (sbb < 1e-9)
+    saa, sbb = (np.where(flat, 0.5, s) for s in (saa, sbb))
     share = saa / (saa + sbb)
     ssim_a, ssim_b = (similarity(x, f, 11, 2.55**2, 7.65**2) for x in (a, b))
     return share * ssim_a + (1 - share) * ssim_b, np.maximum(saa, sbb)
@@ -47,16 +47,10 @@ def yang(x, y):
     return similarity(x, y, 7, 2e-16, 2e-16)
 
 
-def qc(a, b, f):
-    saf, sbf = moments(a, f, 7)[4], moments(b, f, 7)[4]
-    share = saf / (saf + sbf)
-    quality = share * yang(a, f) + (1 - share) * yang(b, f)
-    return np.where(share < 0, 0, np.where(share > 1, 1, quality)).mean()
-
-
 def qy(a, b, f):
     saa, sbb = moments(a, b, 7)[2:4]
-    share = saa / (saa + sbb)
+    flat = (saa < 1e-9) & (sbb < 1e-9)
+    share = saa / np.where(flat, np.nan, saa + sbb)
     ssim_a, ssim_b = yang(a, f), yang(b, f)
     mixed = share * ssim_a + (1 - share) * ssim_b
-    return np.where(yang(a, b) >= 0.75, mixed, np.maximum(ssim_a, ssim_b)).mean()
+    return np.nanmean(np.where(yang(a, b) >= 0.75, mixed, np.maximum(ssim_a, ssim_b)))
