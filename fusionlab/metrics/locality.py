@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionlab.metrics._jit import kernel
+from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._window import (
     BLOCK,
     STRIDE,
@@ -154,7 +154,7 @@ def _statistics(x: Floats, taps: Floats) -> tuple[Floats, Floats]:
     return mean, variance
 
 
-@kernel
+@inlined
 def similarity(
     mean_x: float, var_x: float, mean_f: float, var_f: float, cov: float, limits: Floats
 ) -> float:
@@ -183,6 +183,19 @@ def source_similarity(
 
 
 @kernel
+def similarity_row(
+    row: Floats, mean_x: Floats, var_x: Floats, cross: int, width: int, limits: Floats, out: Floats
+) -> None:
+    """Fill `out` with S of one row of windows; map `cross` of `row` is h * (F X)."""
+    for x in range(width):
+        mu = row[x]
+        var = row[TILE + x] - mu * mu
+        var = var if var >= limits[2] else 0.0
+        cov = row[cross * TILE + x] - mu * mean_x[x]
+        out[x] = similarity(mean_x[x], var_x[x], mu, var, cov, limits)
+
+
+@kernel
 def mixed_similarity(
     f: Floats,
     a: Floats,
@@ -201,6 +214,7 @@ def mixed_similarity(
     height, width = mean_a.shape
     line, buffer, block = scratch(count)
     centre = np.zeros(3)
+    s_a, s_b = np.empty(TILE), np.empty(TILE)
     plain = weighted = 0.0
     for left in range(0, width, TILE):
         w = min(TILE, width - left)
@@ -209,20 +223,15 @@ def mixed_similarity(
             moments_block(f, a, b, centre, top, left, rows, w, taps, count, line, buffer, block)
             for j in range(rows):
                 y, row = top + j, block[j * STRIDE :]
+                similarity_row(row, mean_a[y, left:], var_a[y, left:], 2, w, limits, s_a)
+                similarity_row(row, mean_b[y, left:], var_b[y, left:], 3, w, limits, s_b)
+                parts, weights = share[y, left:], weight[y, left:]
                 for x in range(w):
-                    i = left + x
-                    mu = row[x]
-                    var = row[TILE + x] - mu * mu
-                    var = var if var >= limits[2] else 0.0
-                    cov_a = row[2 * TILE + x] - mu * mean_a[y, i]
-                    cov_b = row[3 * TILE + x] - mu * mean_b[y, i]
-                    s_a = similarity(mean_a[y, i], var_a[y, i], mu, var, cov_a, limits)
-                    s_b = similarity(mean_b[y, i], var_b[y, i], mu, var, cov_b, limits)
-                    part = share[y, i]
-                    mixed = part * s_a + (1.0 - part) * s_b
-                    q = mixed if part >= 0.0 else max(s_a, s_b)
+                    part = parts[x]
+                    mixed = part * s_a[x] + (1.0 - part) * s_b[x]
+                    q = mixed if part >= 0.0 else max(s_a[x], s_b[x])
                     plain += q
-                    weighted += weight[y, i] * q
+                    weighted += weights[x] * q
     return plain, weighted
 
 

@@ -124,9 +124,7 @@ def test_sparse_images(images):
 
 @QUICK
 @given(pairs())
-def test_nearly_symmetric(images):
-    """QG and FMI_pixel forget the order of the sources but for their stated quirks."""
-    a, b, f = (x.astype(float) + 0.25 * (x < 255) for x in images)
-    one, other = measure(a, b, f, ALL), measure(b, a, f, ALL)
-    for name in ("FMI_pixel", "QG"):
-        assert one[name] == pytest.approx(other[name], abs=1e-4), name
+def test_qg_is_nearly_symmetric(images):
+    """What stands in for a gradient of zero is not the same for both sources."""
+    a, b, f = images
+    assert measure(a, b, f, ["QG"]) == pytest.approx(measure(b, a, f, ["QG"]), abs=1e-5)
