@@ -4,7 +4,7 @@
 
 The baselines are the best that NumPy and SciPy give without compiled code: real transforms,
 separable filters, whole-array arithmetic. They see one triple at a time. FMI has none: its 81 cells
-a window make no array of reasonable size. Figures are minima over repeats; see metrics.py.
+a window make no array of reasonable size; nor has QP, which is FFT. Figures are minima over repeats; see metrics.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.ndimage import correlate1d, gaussian_filter, sobel
 
 from fusionlab.metrics import prepare
 
-OTHERS = ("FMI_pixel", "FMI_gradient", "FMI_dct", "FMI_w")
+OTHERS = ("FMI_pixel", "FMI_gradient", "FMI_dct", "FMI_w", "QP")
 
 
 def edges(x, mode):

@@ -14,6 +14,7 @@ from fusionlab.metrics import (
     locality,
     nabf,
     perceptual,
+    phase,
     qabf,
     qg,
     structure,
@@ -38,6 +39,7 @@ FAMILIES: tuple[Family[Any], ...] = (
     information.FAMILY,
     qg.FAMILY,
     locality.FAMILY,
+    phase.FAMILY,
 )
 
 _METRICS: dict[str, tuple[Metric, Family[Any]]] = {

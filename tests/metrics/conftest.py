@@ -8,6 +8,7 @@ import pytest
 from metrics import reference_edges as edge
 from metrics import reference_windows as window
 from metrics.reference_fmi import FMI
+from metrics.reference_phase import qp
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import convolve, correlate
 from scipy.signal import convolve2d
@@ -212,6 +213,7 @@ ORACLE = {
     "QS": window.qs,
     "QW": window.qw,
     "QY": window.qy,
+    "QP": qp,
     **FMI,
 }
 

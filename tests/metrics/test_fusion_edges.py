@@ -1,4 +1,4 @@
-"""Edge cases and properties of Nabf, FMI, Qcb, Qcv, QMI, QNCIE, QG, QS, QW and QY."""
+"""Edge cases and properties of Nabf, FMI, Qcb, Qcv and the metrics of Liu's comparison."""
 
 import math
 
@@ -15,7 +15,7 @@ OF_EDGES = ("Nabf", "QG")
 OF_SIGHT = ("Qcb", "Qcv")
 OF_LEVELS = ("QMI", "QNCIE")
 OF_WINDOWS = ("QS", "QW", "QY")
-ALL = (*FMI, *OF_EDGES, *OF_SIGHT, *OF_LEVELS, *OF_WINDOWS)
+ALL = (*FMI, *OF_EDGES, *OF_SIGHT, *OF_LEVELS, *OF_WINDOWS, "QP")
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -28,7 +28,7 @@ def flat(value, side=48):
 def test_all_constant(value, offset):
     x = flat(value) if offset == 0 else flat(value) * 0.9 + offset
     got = measure(x, x, x, ALL)
-    assert all(math.isnan(got[name]) for name in (*OF_SIGHT, "QMI", "QY"))
+    assert all(math.isnan(got[name]) for name in (*OF_SIGHT, "QMI", "QY", "QP"))
     assert got["Nabf"] == 0
     assert all(got[name] == 1 for name in FMI)
     assert got["QNCIE"] == pytest.approx(get("QNCIE").range[0], abs=1e-12)
@@ -85,7 +85,7 @@ def test_artifacts_raise_nabf_and_lower_the_others(images):
     y, x = np.mgrid[: a.shape[0], : a.shape[1]]
     ringing = np.clip(mean + 25.0 * ((x + y) % 2) * (x % 3), 0, 255)
     clean, spoilt = measure(a, b, mean, ALL), measure(a, b, ringing, ALL)
-    for name in set(ALL) - {"FMI_dct", "FMI_w"}:
+    for name in set(ALL) - {"FMI_dct", "FMI_w", "QP"}:
         worse = spoilt[name] > clean[name]
         assert worse == (get(name).direction == "lower"), name
 
@@ -128,3 +128,12 @@ def test_qg_is_nearly_symmetric(images):
     """What stands in for a gradient of zero is not the same for both sources."""
     a, b, f = images
     assert measure(a, b, f, ["QG"]) == pytest.approx(measure(b, a, f, ["QG"]), abs=1e-5)
+
+
+def test_qp_of_copies_and_of_nothing(images):
+    a, b, f = images
+    copy, mixed = (measure(a, a, x, ["QP"])["QP"] for x in (a, f))
+    assert mixed < copy <= 1
+    assert copy > 0.9
+    # the stated weakness of its definition
+    assert measure(a, b, np.full_like(f, 90), ["QP"])["QP"] > 0.9
