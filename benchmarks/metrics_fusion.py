@@ -3,8 +3,9 @@
     python benchmarks/metrics_fusion.py [--size 640x480] [--candidates 25] [--repeats 5]
 
 The baselines are the best that NumPy and SciPy give without compiled code: real transforms,
-separable filters, whole-array arithmetic. They see one triple at a time. FMI has none: its 81 cells
-a window make no array of reasonable size; nor has QP, which is FFT. Figures are minima over repeats; see metrics.py.
+separable filters, whole-array arithmetic. They see one triple at a time. FMI has none, as its 81
+cells a window make no array of reasonable size; nor has QP, most of which is FFT on both sides.
+Figures are minima over repeats; see metrics.py.
 """
 
 from __future__ import annotations
