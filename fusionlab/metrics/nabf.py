@@ -94,9 +94,7 @@ def _edges(image: Gray) -> Edges:
 
 
 @kernel
-def mirrored_edge_row(
-    image: Gray, y: int, s: Floats, d: Floats, g: Floats, alpha: Floats
-) -> None:
+def mirrored_edge_row(image: Gray, y: int, s: Floats, d: Floats, g: Floats, alpha: Floats) -> None:
     """Fill strength and orientation of row y; s and d, each (W + 2,), are scratch."""
     height, width = image.shape
     above = image[y - 1 if y > 0 else 1]

@@ -8,7 +8,7 @@ stays as it is. Filters act on the spectrum; (u, v) is the frequency in cycles a
           Q_X = min(C'_X, C'_F) / max(C'_X, C'_F),   w_X = C'_X^2
           Qcb = mean of (w_A Q_A + w_B Q_B) / (w_A + w_B)
     Qcv:  S = 2.6 (0.0192 + 0.144 r) exp(-(0.144 r)^1.1),  r = |(2u/8, 2v/8)|,  y_X = S (X - F)
-          D_X = mean of y_X^2 over a block, l_X = sum of |Sobel X|^5 over it    16 x 16, zeros outside
+          D_X = mean of y_X^2, l_X = sum of |Sobel X|^5 over a block     16 x 16, zeros outside
           Qcv = sum(l_A D_A + l_B D_B) / sum(l_A + l_B)
 
 G_s is exp(-(x^2 + y^2) / (2 s^2)) / (2 pi s^2) on 31 x 31 pixels, zeros outside the image. A pixel
@@ -165,16 +165,16 @@ def contrast_kept(f: Floats, a: Floats, b: Floats) -> tuple[float, int]:
     for y in range(f.shape[0]):
         for x in range(f.shape[1]):
             cf, ca, cb = f[y, x], a[y, x], b[y, x]
-            q_a = min(ca, cf) / max(ca, cf)
-            q_b = min(cb, cf) / max(cb, cf)
+            q_a = cf / ca if cf < ca else ca / cf
+            q_b = cf / cb if cf < cb else cb / cf
             w_a, w_b = ca * ca, cb * cb
             # a source without contrast has no weight, whatever the fused image shows
             q_a = q_a if w_a > 0.0 else 0.0
             q_b = q_b if w_b > 0.0 else 0.0
             q = (w_a * q_a + w_b * q_b) / (w_a + w_b)
-            defined = q == q  # noqa: PLR0124 - nan is not
-            total += q if defined else 0.0
-            count += 1 if defined else 0
+            missing = math.isnan(q)
+            total += 0.0 if missing else q
+            count += 0 if missing else 1
     return total, count
 
 
