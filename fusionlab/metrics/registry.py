@@ -19,6 +19,8 @@ from fusionlab.metrics import (
     information,
     iqa,
     locality,
+    locally,
+    mef_ssim,
     multiscale,
     nabf,
     perceptual,
@@ -52,6 +54,8 @@ FAMILIES: tuple[Family[Any], ...] = (
     qg.FAMILY,
     locality.FAMILY,
     phase.FAMILY,
+    mef_ssim.FAMILY,
+    locally.FAMILY,
     as_run.FAMILY,
 )
 

@@ -101,7 +101,8 @@ def prepare(
 
     Parameters
     ----------
-    sources : registered inputs, each (H, W) or (H, W, 3) RGB; the first two are a and b.
+    sources : registered inputs, each (H, W) or (H, W, 3) RGB; the first two are a and b. Metrics
+        over any number of exposures, such as MEF_SSIM, see all of them.
     metrics : names, see `fusionlab.metrics.names`.
     reference : the true fused image, for metrics of arity ``"reference"``.
     data_range : value of full white in float and uint16 arrays (255 and 65535 by default).

@@ -1,15 +1,16 @@
 """Visual information fidelity for fusion.
 
-    VIFF = sum_s p_s (C N_s + sum log(1 + g^2 s11 / (sv + S))) / (C N_s + sum log(1 + s11 / S))
+    VIFF = sum_s p_s (sum [C + lg(1 + g^2 s11 / (sv + S))]) / (sum [C + lg(1 + s11 / S)])
 
-over the pixels of scales s = 1, 3 and 4 with p = (1, 0, 0.15, 1) / 2.15, S = 0.005 255^2, C = 1e-7.
-The statistics are those of VIF: local variances s11 of a source and s22 of F, their covariance s12,
-g = s12 / (s11 + eps), sv = s22 - g s12. Each pixel looks at one source, the one with the smaller
-gain g (b where both are equal). (Han, Cai, Cao, Xu 2013.)
+over the pixels of scales s = 1, 3 and 4, with p = (1, 0, 0.15, 1) / 2.15, S = 0.005 255^2, C = 1e-7
+and decimal logarithms lg. The statistics are those of VIF: local variances s11 of a source and s22
+of F, their covariance s12, g = s12 / (s11 + eps), sv = s22 - g s12. Each pixel looks at one source,
+the one with the smaller gain g (b where both are equal). (Han, Cai, Cao, Xu 2013.)
 
-A pixel's numerator is log((q - eps g s12) / (q - g s12)) with q = s22 + S, up to eps^2: one
-logarithm does for a product of 16 pixels. Images are centred on their mean first; variances below
-eps count as none. That matters in saturated areas, where codes that skip it differ by 10 %.
+With r = 1 / (s11 + eps), u = g s12 and q = s22 + S, a pixel's numerator is the logarithm of
+(q - eps r u) / (q - u), and one does for a product of 16 pixels. Images are centred on their mean
+first; variances below eps count as none. That matters in saturated areas, where codes that skip it
+differ by 10 %.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from fusionlab.metrics.base import INF, Family, Floats, Gray, Metric, Scene, Wan
 
 NOISE = 0.005 * 255.0**2
 C = 1e-7
+NATURAL_C = C * math.log(10.0)
+"""C for sums of natural logarithms."""
+
 SHARES = (1.0 / 2.15, 0.0, 0.15 / 2.15, 1.0 / 2.15)
 HAN = "Han, Cai, Cao, Xu 2013"
 CONSTANTS = {"sigma_n^2": NOISE, "eps": EPS, "C": C} | {
@@ -108,7 +112,7 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
             images = image, a.image, b.image
             maps = a.mean, a.inverse, a.whole, b.mean, b.inverse, b.whole
             gained, whole = selected_information(*images, *maps, window, unrolled(window))
-            floor = C * math.log(10.0) * a.mean.size
+            floor = NATURAL_C * a.mean.size
             value += share * (gained + floor) / (whole + floor)
     values = {"VIFF": value, "VIFFd": abs(1.0 - value), "VIFFcap": min(value, 1.0)}
     return {name: values[name] for name in wanted}
@@ -184,7 +188,7 @@ def multiply_selected(
     product: Floats,
     width: int,
 ) -> float:
-    """Multiply each column's products of q - eps g s12 / s11' and q - g s12 by one row's.
+    """Multiply each column's products of q - eps r u and of q - u by one row's.
 
     Return the sum of the row's denominators. Factors lie within S and S + 255^2 / 4: BLOCK = 16 of
     them neither over- nor underflow.

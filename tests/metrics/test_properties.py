@@ -9,12 +9,12 @@ from scipy.ndimage import uniform_filter
 
 from fusionlab.metrics import get, measure, names
 
-NAMES = [name for name in names() if not name.endswith("_ref")]
+NAMES = [name for name in names() if not name.endswith("_ref") and get(name).min_side <= 44]
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 @st.composite
-def triples(draw, least=41, most=70):
+def triples(draw, least=44, most=70):
     """Three images of one size, coarse blocks of which are flat, saturated or noisy."""
     shape = draw(st.integers(least, most)), draw(st.integers(least, most))
     images = []
@@ -61,7 +61,7 @@ def test_integers_as_floats(images):
 def test_float_kernels_agree_with_integer_kernels(images):
     a, b, f = images
     exact = measure(a, b, f, NAMES)
-    floats = measure(a, b, f, NAMES, shots=(a + 0.25 * (a < 255),))
+    floats = measure(a, b, f, NAMES, reference=a + 0.25 * (a < 255))
     for name in NAMES:
         assert floats[name] == pytest.approx(exact[name], rel=1e-7, abs=1e-9, nan_ok=True), name
 

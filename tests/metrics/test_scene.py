@@ -12,6 +12,7 @@ from fusionlab.errors import MetricInputError, UnknownNameError
 from fusionlab.metrics import DEFAULT_METRICS, get, measure, measure_many, names, prepare, resolve
 
 OF_SOURCES = [name for name in names() if get(name).arity != "reference"]
+SMALL = [name for name in OF_SOURCES if get(name).min_side <= 47]
 
 
 def test_names_are_unique_and_resolve():
@@ -51,15 +52,16 @@ def test_order_is_that_asked(images):
 def test_many_equals_one_bit_for_bit(images):
     a, b, f = images
     candidates = {"one": f, "two": a, "three": f / 2 + 0.25, "four": (b // 2 + a // 2)}
-    table = measure_many(a, b, candidates, names(), reference=b)
+    chosen = [*SMALL, "PSNR_ref", "SSIM_ref"]
+    table = measure_many(a, b, candidates, chosen, reference=b)
     for name, fused in candidates.items():
-        one = measure(a, b, fused, names(), reference=b)
+        one = measure(a, b, fused, chosen, reference=b)
         assert np.array_equal(table.loc[name].to_numpy(), list(one.values()), equal_nan=True)
 
 
 def test_alone_equals_together_bit_for_bit(images):
-    together = measure(*images, OF_SOURCES)
-    for name in OF_SOURCES:
+    together = measure(*images, SMALL)
+    for name in SMALL:
         assert measure(*images, [name])[name] == together[name]
 
 
@@ -71,10 +73,10 @@ def test_no_candidates(images):
 
 def test_threads_share_a_scene(images):
     a, b, f = images
-    prepared = prepare((a, b), OF_SOURCES)
+    prepared = prepare((a, b), SMALL)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(prepared.measure, [f] * 16))
-    assert all(values == measure(a, b, f, OF_SOURCES) for values in results)
+    assert all(values == measure(a, b, f, SMALL) for values in results)
 
 
 @pytest.mark.parametrize("name", OF_SOURCES)

@@ -7,25 +7,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fusionlab.metrics import Scene, measure, names, resolve
+from fusionlab.metrics import Scene, get, measure, names, resolve
 from fusionlab.metrics.inputs import gray
 from fusionlab.metrics.scene import PreparedScene
 
 OF_SOURCES = [name for name in names() if not name.endswith("_ref")]
-LOOSER = {"VIF": 1e-8, "SSIM_cddfuse": 1e-8, "Qabf": 1e-10}
+SMALL = [name for name in OF_SOURCES if get(name).min_side <= 47]
+OURS = {"SELS", "GERR", "VIFFd", "VIFFcap"}
+"""Metrics that no public code computes."""
+
+LOOSER = {"VIF": 1e-8, "SSIM_tang": 1e-9, "SSIM_cddfuse": 1e-8, "Qabf": 1e-10}
 
 
 def test_every_metric_has_a_reference(oracle):
     assert set(OF_SOURCES) == set(oracle)
 
 
-@pytest.mark.parametrize("name", OF_SOURCES)
+@pytest.mark.parametrize("name", SMALL)
 def test_equals_the_slow_reference(name, images, oracle):
     expected = oracle[name](*(x.astype(float) for x in images))
     assert measure(*images, [name])[name] == pytest.approx(expected, rel=LOOSER.get(name, 1e-11))
 
 
-@pytest.mark.parametrize("name", OF_SOURCES)
+@pytest.mark.parametrize("name", SMALL)
 def test_equals_the_slow_reference_between_integers(name, images, oracle):
     a, b, f = (x / 4.0 + 0.125 for x in images)
     expected = (
@@ -45,7 +49,7 @@ def test_equals_the_slow_reference_over_many_tiles(make_triple, oracle):
 
 
 def test_pinned_values(images):
-    values = measure(*images, OF_SOURCES)
+    values = measure(*images, list(PINNED))
     assert values == pytest.approx(PINNED, rel=1e-9)
 
 
@@ -94,7 +98,7 @@ def test_golden(shared, exact):
     scenes = golden_rows(shared)
     assert len(scenes) == 13
     for paths, expected in scenes.items():
-        assert set(expected) == set(OF_SOURCES)
+        assert set(expected) == set(OF_SOURCES) - OURS
         a, b, f = (gray(load(shared / path)) for path in paths)
         scene = Scene((a, b))
         prepared = PreparedScene(scene if exact else scene.as_float(), resolve(OF_SOURCES))
