@@ -5,6 +5,7 @@
     FusionLabError                 exit code 1
     ├── UsageError                 exit code 2: what the user asks for cannot be
     │   ├── UnknownNameError       a metric, policy, task ... that does not exist
+    │   ├── MissingMetricError     a metric whose package or weights are not there
     │   └── ConfigError            a YAML file that does not say what it must
     ├── LabError                   the lab is missing, locked, broken, or of another format
     ├── ImageError                 bytes that are not an image we accept (carries a reason code)
@@ -56,6 +57,10 @@ class UnknownNameError(UsageError):
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         listing = ", ".join(self.known) or "none"
         super().__init__(f"{place}unknown {kind} {name!r}.{hint} Known: {listing}.")
+
+
+class MissingMetricError(UsageError):
+    """A metric that exists, but needs a package or a weights file that is not there."""
 
 
 class ConfigError(UsageError):

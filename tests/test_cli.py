@@ -35,8 +35,8 @@ COMMANDS = {
     },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
     "why": {"--lab", "--labels", "--json"},
-    "measure": {"--metrics", "--json"},
-    "metrics": {"--json"},
+    "measure": {"--metrics", "--preset", "--reference", "--out", "--workers", "--json"},
+    "metrics": {"--presets", "--json"},
     "policies": {"--json"},
     "demo": {"--json"},
 }

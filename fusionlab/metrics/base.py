@@ -43,6 +43,7 @@ class Metric:
     arity : what it looks at: the fused image, it and the sources, or it and a reference.
     min_side : smallest height and width, in pixels, for which it is defined.
     symmetric : whether exchanging sources a and b leaves it unchanged.
+    nan_when : for which images it is nan, in words; empty if for none that are large enough.
     constants : the numbers of the formula, by their symbol.
     version : raised whenever the values change.
     """
@@ -56,6 +57,7 @@ class Metric:
     arity: Arity = "sources"
     min_side: int = 2
     symmetric: bool = True
+    nan_when: str = ""
     constants: Mapping[str, float] = field(default_factory=dict, hash=False)
     version: int = 1
 

@@ -68,6 +68,7 @@ METRICS = (
         formula="(r(A,F) + r(B,F)) / 2",
         source="Deshmukh, Bhosale 2010",
         range=(-1.0, 1.0),
+        nan_when="a source or the fused image is constant",
     ),
     Metric(
         name="SCD",
@@ -75,6 +76,7 @@ METRICS = (
         formula="r(F-B, A) + r(F-A, B)",
         source="Aslantas, Bendes 2015",
         range=(-2.0, 2.0),
+        nan_when="a source is constant, or the fused image differs from a source by a constant",
     ),
     Metric(
         name="PSNR_ref",

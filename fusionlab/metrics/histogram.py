@@ -113,7 +113,7 @@ def mutual_information(f: Levels, f_counts: Counts, x: Levels, x_counts: Counts)
     I = ln N + (sum n_fx ln n_fx - sum n_f ln n_f - sum n_x ln n_x) / N, over counts n of N pixels.
     """
     n = f.size
-    joint = joint_sum(f, x, _n_log_n_table())
+    joint = joint_sum(f, x, n_log_n_table())
     margins = _n_log_n(f_counts) + _n_log_n(x_counts)
     return max(float(np.log(n)) + (joint - margins) / n, 0.0)
 
@@ -123,7 +123,8 @@ def _n_log_n(counts: Counts) -> float:
     return float((n * np.log(n)).sum())
 
 
-def _n_log_n_table() -> Floats:
+def n_log_n_table() -> Floats:
+    """Return n ln n for small n."""
     n = np.arange(1024, dtype=np.float64)
     n[0] = 1.0
     return np.asarray(n * np.log(n))

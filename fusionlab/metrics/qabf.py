@@ -39,6 +39,7 @@ METRICS = (
         source="Xydeas, Petrovic 2000",
         range=(0.0, 1.0),
         min_side=3,
+        nan_when="both sources are black: no gradient at all",
         constants={
             "Gamma_g": 0.9994,
             "kappa_g": -15.0,

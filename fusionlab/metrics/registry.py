@@ -1,18 +1,33 @@
-"""The table of metric families: the one place that says which metrics exist."""
+"""The table of metric families: the one place that says which metrics exist.
+
+Ours come first, then those of installed plug-ins (`fusionlab.metrics.plugins`), which are looked
+for on the first lookup of any name, then those of pyiqa (`fusionlab.metrics.iqa`), if it is there.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UnknownNameError
 from fusionlab.metrics import (
+    as_run,
     correlation,
+    fmi,
     gradient,
     histogram,
+    information,
+    iqa,
+    locality,
     locally,
     mef_ssim,
     multiscale,
+    nabf,
+    perceptual,
+    phase,
+    plugins,
     qabf,
+    qg,
     structure,
     vif,
     viff,
@@ -32,18 +47,29 @@ FAMILIES: tuple[Family[Any], ...] = (
     qabf.FAMILY,
     vif.FAMILY,
     viff.FAMILY,
+    nabf.FAMILY,
+    perceptual.FAMILY,
+    fmi.FAMILY,
+    information.FAMILY,
+    qg.FAMILY,
+    locality.FAMILY,
+    phase.FAMILY,
     mef_ssim.FAMILY,
     locally.FAMILY,
+    as_run.FAMILY,
 )
 
-_METRICS: dict[str, tuple[Metric, Family[Any]]] = {
-    metric.name: (metric, family) for family in FAMILIES for metric in family.metrics
-}
+
+@functools.cache
+def _table() -> dict[str, tuple[Metric, Family[Any]]]:
+    """Return every metric with its family, by name."""
+    families = (*FAMILIES, *plugins.load(FAMILIES))
+    return {metric.name: (metric, family) for family in families for metric in family.metrics}
 
 
 def names() -> list[str]:
     """Return the name of every metric, family by family."""
-    return list(_METRICS)
+    return [*_table(), *iqa.offered()]
 
 
 def get(name: str) -> Metric:
@@ -53,10 +79,10 @@ def get(name: str) -> Metric:
     ------
     UnknownNameError
         If there is no such metric; the message names the nearest one.
+    MissingMetricError
+        If it is one of pyiqa's, and pyiqa or its weights are not there.
     """
-    if name not in _METRICS:
-        raise UnknownNameError("metric", name, _METRICS)
-    return _METRICS[name][0]
+    return _find(name)[0]
 
 
 def resolve(metrics: Sequence[str]) -> tuple[Metric, ...]:
@@ -67,4 +93,12 @@ def resolve(metrics: Sequence[str]) -> tuple[Metric, ...]:
 
 def family_of(name: str) -> Family[Any]:
     """Return the family that computes the metric `name`, which exists."""
-    return _METRICS[name][1]
+    return _find(name)[1]
+
+
+def _find(name: str) -> tuple[Metric, Family[Any]]:
+    if name.startswith(iqa.PREFIX):
+        return iqa.find(name), iqa.FAMILY
+    if name not in _table():
+        raise UnknownNameError("metric", name, names())
+    return _table()[name]

@@ -40,10 +40,13 @@ class PreparedScene:
         self.scene, self.metrics, self.data_range = scene, metrics, data_range
         self._shape = scene.images()[0].shape
         self._states: dict[tuple[str, bool], Any] = {}
+        self._families: dict[str, Family[Any]] = {}
         wanted: dict[str, set[str]] = {}
         for metric in metrics:
             if min(self._shape) >= metric.min_side:
-                wanted.setdefault(registry.family_of(metric.name).name, set()).add(metric.name)
+                family = registry.family_of(metric.name)
+                self._families[family.name] = family
+                wanted.setdefault(family.name, set()).add(metric.name)
         self._wanted = {name: frozenset(chosen) for name, chosen in wanted.items()}
         self._integer = all(image.dtype == np.uint8 for image in scene.images())
         self._floats = None if self._integer else scene
@@ -71,10 +74,9 @@ class PreparedScene:
         if not integer:
             image = image.astype(np.float64, copy=False)
         values: dict[str, float] = {}
-        for family in registry.FAMILIES:
-            wanted = self._wanted.get(family.name)
-            if wanted:
-                values |= family.compute(self._state(family, integer), image, wanted)
+        for family in self._families.values():
+            wanted = self._wanted[family.name]
+            values |= family.compute(self._state(family, integer), image, wanted)
         return {m.name: values.get(m.name, float("nan")) for m in self.metrics}
 
     def _state(self, family: Family[Any], integer: bool) -> Any:

@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metrics import oracles_windowed
+from metrics import reference_edges as edge
+from metrics import reference_windows as window
+from metrics.reference_fmi import FMI
+from metrics.reference_phase import qp
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import convolve, correlate
 from scipy.signal import convolve2d
@@ -201,6 +205,17 @@ ORACLE = {
     "SSIM_u7_L255_sum": lambda a, b, f: uniform(f, a, 255) + uniform(f, b, 255),
     "Qabf": qabf,
     "VIF": lambda a, b, f: vifp(a, f) + vifp(b, f),
+    "Nabf": edge.nabf,
+    "Qcb": edge.qcb,
+    "Qcv": edge.qcv,
+    "QMI": edge.qmi,
+    "QNCIE": edge.qncie,
+    "QG": edge.qg,
+    "QS": window.qs,
+    "QW": window.qw,
+    "QY": window.qy,
+    "QP": qp,
+    **FMI,
 }
 
 
