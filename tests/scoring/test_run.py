@@ -118,7 +118,7 @@ def test_a_raised_metric_version_is_measured_anew(
 
     lab = make_lab(tmp_path, scenes=1)
     score(lab, ["EN", "SD"])
-    table = library.registry._METRICS
+    table = library.registry._table()
     metric, family = table["EN"]
     monkeypatch.setitem(table, "EN", (dataclasses.replace(metric, version=99), family))
     assert missing(lab, ["EN", "SD"])["to_measure"] == len(METHODS) + len(DECOYS)
