@@ -32,6 +32,7 @@ METRICS = (
         title="Mutual information with both sources, normalised by the entropies",
         formula="2 (I(F,A) / (H(F) + H(A)) + I(F,B) / (H(F) + H(B))), 256 levels",
         source="Hossny, Nahavandi, Creighton 2008; as by Liu et al. 2012",
+        nan_when="the fused image and a source are both constant",
         range=(0.0, 2.0),
     ),
     Metric(

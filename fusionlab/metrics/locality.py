@@ -63,6 +63,7 @@ METRICS = (
         title="Similarity to both sources where they agree, to the better one elsewhere",
         formula="mean of share S_A + (1 - share) S_B where S_AB >= 0.75, else max(S_A, S_B)",
         source="Yang, Zhang, Wang, Liu 2008; as by Liu et al. 2012",
+        nan_when="every window is flat in both sources",
         range=(-1.0, 1.0),
         min_side=7,
         constants={"C": 2e-16, "threshold": ALIKE, "sigma": 1.5},

@@ -44,6 +44,7 @@ METRICS = (
         formula="sum |grad F - G| / sum |grad G|, G the larger of grad A, grad B; Sobel",
         source="this project, after Xydeas, Petrovic 2000",
         direction="lower",
+        nan_when="neither the sources nor the fused image have a gradient",
         range=(0.0, INF),
     ),
 )

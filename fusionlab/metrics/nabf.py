@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionlab.metrics._jit import inlined, kernel
+from fusionlab.metrics._steps import atan_ratio, exp_bounded
 from fusionlab.metrics.base import Family, Floats, Gray, Metric, Scene, Wanted
-from fusionlab.metrics.qabf import atan_ratio, exp_bounded
 
 STRENGTH = (0.9999, -19.0, 0.5)
 ORIENTATION = (0.9995, -22.0, 0.5)

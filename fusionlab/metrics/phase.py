@@ -36,6 +36,7 @@ METRICS = (
         title="Features of phase congruency kept from the sources",
         formula="product over PC, M, m of mean max(r(A,F), r(B,F), r(max,F)), Gaussian 11 x 11",
         source="Zhao, Laganiere, Liu 2007; as by Liu et al. 2012",
+        nan_when="neither source has any feature",
         range=(-1.0, 1.0),
         min_side=11,
         constants={"threshold": THRESHOLD, "C": C, "sigma": 1.5},

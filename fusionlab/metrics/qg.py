@@ -20,8 +20,8 @@ import numpy as np
 
 from fusionlab.metrics._jit import inlined, kernel
 from fusionlab.metrics._sobel import sobel_rows
+from fusionlab.metrics._steps import atan_ratio, exp_bounded
 from fusionlab.metrics.base import Family, Floats, Gray, Metric, Scene, Wanted
-from fusionlab.metrics.qabf import atan_ratio, exp_bounded
 
 ZERO = 0.00001
 

@@ -14,22 +14,7 @@ from fusionlab.testing import ConformanceError, check_metric
 OURS = [metric.name for family in registry.FAMILIES for metric in family.metrics]
 
 
-#: They are nan on some flat images, and their declaration does not say so yet (`nan_when`).
-NAN_UNDECLARED = {"Qcb", "Qcv", "QMI", "QY", "QP", "GERR"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                name in NAN_UNDECLARED, raises=ConformanceError, reason="nan_when is missing"
-            ),
-        )
-        for name in OURS
-    ],
-)
+@pytest.mark.parametrize("name", OURS)
 def test_ours_pass(name: str) -> None:
     check_metric(name)
 

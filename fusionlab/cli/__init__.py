@@ -1,0 +1,78 @@
+"""The command line: one thin function a command, in four files by what they are for.
+
+Heavy imports stay inside the commands, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fusionlab import __version__, terminal
+from fusionlab.cli.library import demo, measure, metrics, policies
+from fusionlab.cli.questions import audit, why
+from fusionlab.cli.stages import ingest, score, select
+from fusionlab.errors import FusionLabError
+
+_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Turns our exceptions into one sentence and an exit code, for every command alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FusionLabError as error:
+            terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False)
+            raise typer.Exit(error.exit_code) from None
+        except OSError as error:  # a full disk, a folder without permission
+            terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False)
+            terminal.err.print("what was finished is kept: run the same command again to go on")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            terminal.err.print("stopped; nothing is lost: run the same command again to go on")
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=(
+        "Curate pseudo-labels for image fusion: bring in the outputs of many methods, measure "
+        "them, choose one a scene, and ask why.\n\n"
+        "The way of the data: [bold]ingest[/] -> [bold]score[/] -> [bold]select[/] -> "
+        "[bold]audit[/]. Every stage can be stopped at any moment and run again; it then does "
+        "only what is missing.\n\n"
+        "New here? [bold]fusionlab demo[/] shows all of it on embedded images."
+    ),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        terminal.out.print(f"fusionlab {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (ingest, score, select, audit, why, measure, metrics, policies, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,83 @@
+"""Questions about labels: audit and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fusionlab import terminal
+from fusionlab.cli.options import JsonOption, LabelsOption, LabOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def audit(
+    lab: LabOption = Path("lab"),
+    labels: LabelsOption = None,
+    csv: Annotated[Path | None, typer.Option(help="Folder to write every table to as CSV.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Folder to write every table to as Parquet.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who won, by how much, where it is uncertain, and what was turned away.
+
+    Example: fusionlab audit --lab lab --labels first --csv report/
+    """
+    from fusionlab.audit.frames import all_frames
+
+    frames = all_frames(lab, labels)
+    for folder, suffix in ((csv, "csv"), (parquet, "parquet")):
+        if folder is not None:
+            _write_frames(frames, folder, suffix)
+    if as_json:
+        terminal.print_json({name: terminal.records(frame) for name, frame in frames.items()})
+        return
+    terminal.print_frame("Wins by task and method", _winners(frames["wins"]))
+    terminal.print_frame("The ten least certain labels", frames["margins"].head(10))
+    terminal.print_frame("Margins by task", frames["certainty"])
+    terminal.print_frame("Decoys that would have won", frames["decoys"])
+    if len(frames["truth"]):
+        terminal.print_frame("Against the known truth, PSNR in dB", frames["truth"], limit=20)
+    if len(frames["rejects"]):
+        terminal.print_frame("Turned away", frames["rejects"])
+
+
+def why(
+    scene: Annotated[str, typer.Argument(help="A scene: NAME, DATASET/NAME or TASK/DATASET/NAME.")],
+    lab: LabOption = Path("lab"),
+    labels: LabelsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every candidate of one scene, metric by metric, and why the winner won.
+
+    Example: fusionlab why carLight --lab lab
+    """
+    from fusionlab.audit import why as run
+
+    found = run(scene, lab, labels)
+    if as_json:
+        terminal.print_json(found.as_dict())
+        return
+    title = f"{found.task}/{found.dataset}/{found.scene}, policy {found.policy.name}"
+    terminal.print_frame(f"{title} v{found.policy.version}", found.readable())
+    for reason in found.reasons:
+        terminal.out.print(reason, highlight=False)
+
+
+def _winners(wins: pd.DataFrame) -> pd.DataFrame:
+    return wins[wins["wins"] > 0]
+
+
+def _write_frames(frames: dict[str, pd.DataFrame], folder: Path, suffix: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        path = folder / f"{name}.{suffix}"
+        if suffix == "csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path, index=False)
+    terminal.err.print(f"{len(frames)} tables written to {folder}", style="dim")

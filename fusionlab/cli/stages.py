@@ -1,0 +1,159 @@
+"""The stages of a curation: ingest, score, select."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionlab import terminal
+from fusionlab.cli.options import (
+    JsonOption,
+    LabOption,
+    MetricsOption,
+    WorkersOption,
+    split_names,
+)
+
+
+def ingest(
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST.yaml", help="Which file is what, one or more.")
+    ],
+    lab: LabOption = Path("lab"),
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the images, instead of the manifest's 'root'.")
+    ] = None,
+    workers: WorkersOption = None,
+    force: Annotated[bool, typer.Option(help="Read everything again, changed or not.")] = False,
+    prune: Annotated[bool, typer.Option(help="Forget images whose file is gone.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be read; write nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring sources and the outputs of many methods into the lab.
+
+    A manifest says which file is what. Run again after files were added or changed: only those are
+    read. What cannot be used is not skipped in silence: see [bold]fusionlab audit[/] or
+    lab/rejects.parquet.
+
+    Example: fusionlab ingest manifests/vifb.yaml --lab lab --root ~/data/vifb
+    """
+    from fusionlab.ingest import ingest as run
+    from fusionlab.ingest import load_manifest, preview
+    from fusionlab.lab import Lab
+
+    loaded = [load_manifest(path, root) for path in manifests]
+    if dry_run:
+        _print_reports([preview(manifest, folder) for manifest, folder in loaded], as_json)
+        return
+    opened = Lab.create(lab)
+    reports = []
+    for manifest, folder in loaded:
+        with terminal.progress(f"ingest {manifest.task}/{manifest.dataset}") as advance:
+            report = run(
+                manifest,
+                folder,
+                opened,
+                workers=workers,
+                force=force,
+                prune=prune,
+                on_progress=advance,
+            )
+        reports.append(report.as_dict())
+    _print_reports(reports, as_json)
+    if not as_json:
+        terminal.err.print(f"next: fusionlab score --lab {lab}", style="dim")
+
+
+def score(
+    lab: LabOption = Path("lab"),
+    metrics: MetricsOption = None,
+    workers: WorkersOption = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a running Dask scheduler, e.g. tcp://127.0.0.1:8786."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, or a torch device such as cuda for EN, SD, SSIM, Qabf, VIF.")
+    ] = "cpu",
+    dry_run: Annotated[bool, typer.Option(help="Say what is missing; measure nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure every candidate that has not been measured, and the decoys.
+
+    Without --metrics: EN, SD, SSIM, Qabf, VIF, and PSNR_ref for scenes with a known truth. Scores
+    are recognised by what they were computed from, so a new method or metric costs only itself.
+
+    Example: fusionlab score --lab lab --workers 8
+    """
+    from fusionlab.lab import Lab
+    from fusionlab.scoring import missing
+    from fusionlab.scoring import score as run
+
+    opened = Lab.open(lab)
+    names = split_names(metrics)
+    if dry_run:
+        report = missing(opened, names)
+    else:
+        with terminal.progress("score") as advance:
+            report = run(
+                opened,
+                names,
+                workers=workers,
+                scheduler=scheduler,
+                device=device,
+                on_progress=advance,
+            ).as_dict()
+    _print_reports([report], as_json)
+    if not as_json and not dry_run:
+        terminal.err.print(
+            f"next: fusionlab select --lab {lab} --policy fusionfm --name NAME", style="dim"
+        )
+
+
+def select(
+    name: Annotated[str, typer.Option("--name", help="Name of the labels manifest to write.")],
+    lab: LabOption = Path("lab"),
+    policy: Annotated[
+        str, typer.Option(help="A shipped policy (see: fusionlab policies) or a YAML file.")
+    ] = "fusionfm",
+    normalise: Annotated[
+        str | None, typer.Option(help="rank, minmax or zscore, instead of the policy's own.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Only scenes of this task.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Choose and count, but write nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose one candidate a scene as its pseudo-label.
+
+    No pixel is read: another policy over the same scores takes moments, so try several names.
+
+    Example: fusionlab select --lab lab --policy fusionfm --name first
+    """
+    from fusionlab.lab import Lab
+    from fusionlab.selection import load_policy
+    from fusionlab.selection import select as run
+    from fusionlab.tasks import get_task
+
+    opened = Lab.open(lab)
+    if task is not None:
+        get_task(task, "--task")
+    chosen = load_policy(policy).normalised_by(normalise)
+    report = run(opened, chosen, name, task=task, dataset=dataset, dry_run=dry_run)
+    _print_reports([report.as_dict()], as_json)
+    if not as_json and not dry_run:
+        terminal.err.print(f"next: fusionlab audit --lab {lab} --labels {name}", style="dim")
+
+
+def _print_reports(reports: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        terminal.print_json(reports[0] if len(reports) == 1 else reports)
+        return
+    if len(reports) == 1:
+        terminal.print_facts(reports[0].items())
+    else:
+        import pandas as pd
+
+        terminal.print_frame("Data sets", pd.DataFrame(reports))
