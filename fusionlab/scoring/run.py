@@ -46,6 +46,8 @@ DEFAULT = (*metric_library.DEFAULT_METRICS, "PSNR_ref")
 
 Dataset = tuple[str, str]
 
+_NO_ROWS = np.array([], dtype=np.intp)
+
 
 @dataclass
 class ScoreReport:
@@ -111,15 +113,15 @@ def score(
     with lab.writing():
         plans = {key: plan_scenes(lab.index(*key)) for key in lab.datasets()}
         kept = {key: _standing_scores(lab, key, plans[key], wanted) for key in plans}
-        works = [work for key in plans for work in _missing(plans[key], kept[key], wanted)]
+        total = sum(_count_missing(plans[key], kept[key], wanted) for key in plans)
         failures: list[Failed] = []
-        if works:
+        if total:
+            works = (work for key in plans for work in _missing(plans[key], kept[key], wanted))
+            advance = on_progress or (lambda _done, _total: None)
             with _client(workers, scheduler) as client:
-                failures = _measure(
-                    lab, client, works, device, on_progress or (lambda _done, _total: None)
-                )
+                failures = _measure(lab, client, works, device, lambda n: advance(n, total))
         report = _finish(lab, plans, wanted, failures)
-    report.measured = sum(len(work.candidates) for work in works)
+    report.measured = total
     report.seconds = round(time.monotonic() - start, 3)
     return report
 
@@ -130,8 +132,8 @@ def missing(lab: Lab, metrics: Sequence[str] | None = None) -> dict[str, Any]:
     counts = {}
     for key in lab.datasets():
         plans = plan_scenes(lab.index(*key))
-        works = _missing(plans, _standing_scores(lab, key, plans, wanted), wanted)
-        counts["/".join(key)] = sum(len(work.candidates) for work in works)
+        standing = _standing_scores(lab, key, plans, wanted)
+        counts["/".join(key)] = _count_missing(plans, standing, wanted)
     return {
         "metrics": [metric.name for metric in wanted],
         "to_measure": sum(counts.values()),
@@ -146,9 +148,13 @@ def _standing_scores(
     scores = concat([lab.scores(*key), _parts(lab, key)], SCORES)
     known = set(metric_library.names()) & set(scores["metric"].unique())
     metrics = [metric_library.get(name) for name in known | {metric.name for metric in wanted}]
-    valid = {stamp for plan in plans for stamp in plan.stamps(metrics)}
-    standing = scores[np.array([stamp in valid for stamp in stamps_of(scores)], dtype=bool)]
-    return standing.drop_duplicates(list(SCORES.key), ignore_index=True)
+    rows_of = scores.groupby("scene", sort=False).indices
+    stands = np.zeros(len(scores), dtype=bool)
+    for plan in plans:
+        rows = rows_of.get(plan.scene, _NO_ROWS)
+        valid = set(plan.stamps(metrics)) if len(rows) else set()
+        stands[rows] = [stamp in valid for stamp in stamps_of(scores.iloc[rows])]
+    return scores[stands].drop_duplicates(list(SCORES.key), ignore_index=True)
 
 
 def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
@@ -159,27 +165,37 @@ def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
 
 def _missing(
     plans: list[ScenePlan], standing: pd.DataFrame, wanted: Sequence[Metric]
-) -> list[SceneWork]:
-    done = set(stamps_of(standing))
-    return [work for plan in plans if (work := plan.missing(wanted, done))]
+) -> Iterator[SceneWork]:
+    """Yield the work that is left, scene by scene: all of it at once would fill the memory."""
+    rows_of = standing.groupby("scene", sort=False).indices
+    for plan in plans:
+        rows = rows_of.get(plan.scene, _NO_ROWS)
+        done = set(stamps_of(standing.iloc[rows])) if len(rows) else set()
+        if work := plan.missing(wanted, done):
+            yield work
+
+
+def _count_missing(plans: list[ScenePlan], standing: pd.DataFrame, wanted: Sequence[Metric]) -> int:
+    """Return how many candidates lack scores."""
+    return sum(len(work.candidates) for work in _missing(plans, standing, wanted))
 
 
 def _measure(
     lab: Lab,
     client: Client,
-    works: list[SceneWork],
+    works: Iterator[SceneWork],
     device: str,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[int], None],
 ) -> list[Failed]:
     """Have `client` measure the missing work, and keep every batch as it returns."""
-    total, done = sum(len(work.candidates) for work in works), 0
+    done = 0
     failures: list[Failed] = []
-    on_progress(0, total)
+    on_progress(done)
     for batch, outcomes in _run_batches(client, lab, works, device):
         _keep(lab, [outcome for outcome in outcomes if isinstance(outcome, Measured)])
         failures += [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         done += sum(len(work.candidates) for work in batch)
-        on_progress(done, total)
+        on_progress(done)
     return failures
 
 
@@ -195,7 +211,7 @@ def _keep(lab: Lab, measured: list[Measured]) -> None:
 
 
 def _run_batches(
-    client: Client, lab: Lab, works: list[SceneWork], device: str
+    client: Client, lab: Lab, works: Iterator[SceneWork], device: str
 ) -> Iterator[tuple[list[SceneWork], list[Outcome]]]:
     """Yield finished batches as they come; only a few a worker are in flight at a time."""
     from distributed import as_completed

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,10 @@ def test_a_new_metric_costs_only_itself(tmp_path: Path, monkeypatch: pytest.Monk
     asked: set[tuple[str, ...]] = set()
     real = scoring_run.batches
 
-    def spy(works: list, size: int) -> object:
-        asked.update(candidate.metrics for work in works for candidate in work.candidates)
-        return real(works, size)
+    def spy(works: Iterator, size: int) -> object:
+        found = list(works)
+        asked.update(candidate.metrics for work in found for candidate in work.candidates)
+        return real(found, size)
 
     monkeypatch.setattr(scoring_run, "batches", spy)
     score(lab, ["EN", "SD", "SF"])
