@@ -35,6 +35,8 @@ COMMANDS = {
     },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
     "why": {"--lab", "--labels", "--json"},
+    "info": {"--lab", "--json"},
+    "verify": {"--lab", "--workers", "--json"},
     "measure": {"--metrics", "--preset", "--reference", "--out", "--workers", "--json"},
     "metrics": {"--presets", "--json"},
     "policies": {"--json"},

@@ -11,7 +11,7 @@ PACKAGE = Path(fusionlab.__file__).parent
 LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
-    | {"evaluation", "demo", "measuring", "testing"},
+    | {"evaluation", "demo", "measuring", "testing", "upkeep"},
     "parts": {"metrics", "baselines", "flow", "continual"},
     "ground": {"colour", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal"},

@@ -14,6 +14,7 @@ from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics, policies
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
+from fusionlab.cli.upkeep import info, verify
 from fusionlab.errors import FusionLabError
 
 _INTERRUPTED = 130
@@ -69,7 +70,8 @@ def _root(
     pass
 
 
-for command in (ingest, score, select, audit, why, measure, metrics, policies, demo):
+COMMANDS = (ingest, score, select, audit, why, info, verify, measure, metrics, policies, demo)
+for command in COMMANDS:
     app.command()(command)
 
 
