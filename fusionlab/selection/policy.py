@@ -54,7 +54,7 @@ class Policy(Config):
         return hashlib.sha256(json.dumps(content, sort_keys=False).encode()).hexdigest()
 
     def normalised_by(self, normalise: str | None) -> Policy:
-        """Return this policy with another normalisation; itself for None.
+        """Return this policy with another normalisation, and a name that says so; itself for None.
 
         Raises
         ------
@@ -65,7 +65,9 @@ class Policy(Config):
             return self
         if normalise not in get_args(Normalise):
             raise UnknownNameError("normalisation", normalise, get_args(Normalise))
-        return self.model_copy(update={"normalise": normalise})
+        if normalise == self.normalise:
+            return self
+        return self.model_copy(update={"normalise": normalise, "name": f"{self.name}-{normalise}"})
 
     def task_weights(self, task: str) -> Mapping[str, float]:
         """Return metric -> weight for `task`.

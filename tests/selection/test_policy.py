@@ -87,7 +87,9 @@ def test_the_digest_follows_what_matters(tmp_path: Path) -> None:
     ):
         assert load_policy(write(tmp_path, GOOD.replace(*change))).digest != policy.digest
     assert policy.normalised_by("minmax").digest != policy.digest
+    assert policy.normalised_by("minmax").name == "mine-minmax"
     assert policy.normalised_by(None) is policy
+    assert policy.normalised_by("rank") is policy
 
 
 def test_unknown_normalisation() -> None:
