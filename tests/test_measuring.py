@@ -16,7 +16,7 @@ from fusionlab.cli import app
 from fusionlab.errors import MetricInputError, UnknownNameError, UsageError
 from fusionlab.measuring import layout, measure_files, measure_folders, run
 from fusionlab.measuring.table import NO_PRESET, Row, build
-from fusionlab.measuring.write import mean_path, write
+from fusionlab.measuring.write import check, mean_path, write
 
 NAMES = ["EN", "MSE", "SCD"]
 
@@ -403,3 +403,17 @@ def test_presets_are_listed() -> None:
     assert "PSNR = PSNR_tang" in shown.output
     listed = json.loads(CliRunner().invoke(app, ["metrics", "--presets", "--json"]).stdout)
     assert [row["name"] for row in listed] == ["cddfuse", "tang", "vifb"]
+
+
+def test_a_read_only_output_folder_is_refused_before_measuring(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UsageError, match="cannot be written to"):
+        check([tmp_path / "new" / "t.csv"])
+
+
+def test_nothing_to_measure_says_what_was_turned_away(tmp_path):
+    image = np.zeros((48, 48), np.uint8)
+    for name in ("a/one.png", "b/one.png", "f/one.png", "f/one.bmp"):
+        write_image(tmp_path / name, image)
+    with pytest.raises(UsageError, match="claim the same place"):
+        measure_folders(tmp_path / "a", tmp_path / "b", tmp_path / "f")

@@ -110,7 +110,8 @@ def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
     parts.append(chosen["task"] + "/" + parts[1])
     hits = chosen[(parts[0] == scene) | (parts[1] == scene) | (parts[2] == scene)]
     if hits.empty:
-        raise UnknownNameError("scene", scene, set(chosen["scene"]), f"labels {name!r}")
+        known = parts[min(scene.count("/"), 2)]
+        raise UnknownNameError("scene", scene, set(known), f"labels {name!r}")
     if len(hits) > 1:
         places = ", ".join(sorted(parts[2][hits.index]))
         raise LabError(f"scene {scene!r} is in several data sets, name one: {places}")

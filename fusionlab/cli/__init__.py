@@ -5,6 +5,8 @@ Heavy imports stay inside the commands, so that help answers at once.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +21,9 @@ from fusionlab.errors import FusionLabError
 
 _INTERRUPTED = 130
 
+#: What can be cured, and the same command then run again: a full disk or quota, a failing device.
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
 
 class _Commands(TyperGroup):
     """Turns our exceptions into one sentence and an exit code, for every command alike."""
@@ -31,10 +36,13 @@ class _Commands(TyperGroup):
             raise typer.Exit(error.exit_code) from None
         except OSError as error:  # a full disk, a folder without permission
             terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False)
-            terminal.err.print("what was finished is kept: run the same command again to go on")
+            if error.errno in _PASSING:
+                terminal.err.print("what was finished is kept: run the same command again to go on")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            terminal.err.print("stopped; nothing is lost: run the same command again to go on")
+            terminal.err.print(
+                "stopped; what was finished is kept: run the same command again to go on"
+            )
             raise typer.Exit(_INTERRUPTED) from None
 
 
@@ -77,4 +85,6 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line."""
+    # a broken image is a row of a table; OpenCV's own lines about it would tear ours apart
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -144,7 +145,10 @@ def select(
     report = run(opened, chosen, name, task=task, dataset=dataset, dry_run=dry_run)
     _print_reports([report.as_dict()], as_json)
     if not as_json and not dry_run:
-        terminal.err.print(f"next: fusionlab audit --lab {lab} --labels {name}", style="dim")
+        terminal.err.print(
+            f"next: fusionlab audit --lab {shlex.quote(str(lab))} --labels {shlex.quote(name)}",
+            style="dim",
+        )
 
 
 def _print_reports(reports: list[dict[str, Any]], as_json: bool) -> None:

@@ -65,7 +65,7 @@ def find(a: Path, b: Path, fused: Path, reference: Path | None = None) -> Found:
                 pairs[stem].fused[method] = file
     used = [pair for pair in pairs.values() if pair.fused]
     if not used:
-        raise UsageError(_nothing(a, b, fused, first, second, methods))
+        raise UsageError(_nothing(a, b, fused, first, second, methods) + _examples(rejects))
     rejects += _alone(first, second, b) + _alone(second, first, a)
     rejects += _without_sources(methods, pairs) + _without_fused(methods, pairs, fused)
     rejects += [
@@ -154,6 +154,15 @@ def _without_fused(
 
 def _reject(role: str, method: str, image: str, file: Path, reason: str, detail: str) -> Reject:
     return Reject(role, method, image, str(file), reason, detail)
+
+
+def _examples(rejects: list[Reject], most: int = 3) -> str:
+    """Return the first few rejects as the end of a message."""
+    if not rejects:
+        return ""
+    shown = "; ".join(f"{r.file}: {r.detail}" for r in rejects[:most])
+    more = f"; and {len(rejects) - most} more" if len(rejects) > most else ""
+    return f". Turned away: {shown}{more}"
 
 
 def _nothing(

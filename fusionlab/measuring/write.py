@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 from fusionlab.atomic import atomic_write_bytes
@@ -44,7 +45,7 @@ _WRITERS: dict[str, tuple[Callable[[FolderTable], bytes], Callable[[FolderTable]
 
 
 def check(paths: Iterable[Path]) -> None:
-    """Refuse files whose ending is not known, before anything is measured.
+    """Refuse files whose ending is not known or whose folder is read-only, before measuring.
 
     Raises
     ------
@@ -55,6 +56,9 @@ def check(paths: Iterable[Path]) -> None:
             raise UsageError(
                 f"--out {path}: the ending says the format; expected one of {', '.join(_WRITERS)}"
             )
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"--out {path}: {folder} cannot be written to; name another folder")
 
 
 def mean_path(path: Path) -> Path:

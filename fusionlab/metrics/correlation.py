@@ -79,6 +79,13 @@ METRICS = (
         nan_when="a source is constant, or the fused image differs from a source by a constant",
     ),
     Metric(
+        name="SCD_zero",
+        title="SCD in which a constant has correlation 0 with anything",
+        formula="r(F-B, A) + r(F-A, B), r = 0 where one of both is constant",
+        source="Aslantas, Bendes 2015; the rule for constants is ours",
+        range=(-2.0, 2.0),
+    ),
+    Metric(
         name="PSNR_ref",
         title="Peak signal-to-noise ratio against the reference, in dB",
         formula="10 log10(255^2 / mean((T-F)^2))",
@@ -88,6 +95,9 @@ METRICS = (
         constants={"peak": PEAK},
     ),
 )
+
+
+_SCD = ("SCD", "SCD_zero")
 
 
 @dataclass(frozen=True)
@@ -105,11 +115,11 @@ class Moments:
         """(r(A, F) + r(B, F)) / 2."""
         return (_r(self.fa, self.ff, self.aa) + _r(self.fb, self.ff, self.bb)) / 2
 
-    def scd(self) -> float:
-        """r(F - B, A) + r(F - A, B), by linearity of the covariance."""
+    def scd(self) -> tuple[float, float]:
+        """r(F - B, A) and r(F - A, B), by linearity of the covariance."""
         f_b = self.ff + self.bb - 2 * self.fb
         f_a = self.ff + self.aa - 2 * self.fa
-        return _r(self.fa - self.ab, f_b, self.aa) + _r(self.fb - self.ab, f_a, self.bb)
+        return _r(self.fa - self.ab, f_b, self.aa), _r(self.fb - self.ab, f_a, self.bb)
 
 
 @dataclass(frozen=True)
@@ -129,17 +139,17 @@ def prepare(scene: Scene, wanted: Wanted) -> State:
     if not wanted - {"SD", "PSNR_ref"}:
         return State((), reference)
     a, b = scene.a, scene.b
-    if not wanted & {"CC", "SCD"}:
+    if not wanted & {"CC", *_SCD}:
         return State((a, b), reference)
     return State((a, b), reference, covariance(a, a), covariance(b, b), covariance(a, b))
 
 
 def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
-    """Return the wanted ones of SD, MSE, MSE_01, PSNR, PSNR_maxF, CC, SCD and PSNR_ref."""
+    """Return the wanted metrics of this family."""
     values = {}
     if "SD" in wanted:
         values["SD"] = standard_deviation(fused)
-    if wanted & {"CC", "SCD"}:
+    if wanted & {"CC", *_SCD}:
         a, b = state.sources
         m = Moments(
             covariance(fused, fused),
@@ -149,7 +159,8 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
             covariance(fused, b),
             state.ab,
         )
-        values |= {"CC": m.cc(), "SCD": m.scd()}
+        values |= {"CC": m.cc(), "SCD": sum(m.scd())}
+        values["SCD_zero"] = sum(0.0 if math.isnan(r) else r for r in m.scd())
     if wanted & {"MSE", "MSE_01", "PSNR", "PSNR_maxF"}:
         mse = sum(mean_square_difference(fused, x) for x in state.sources) / 2
         values |= {

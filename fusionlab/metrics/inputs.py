@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from fusionlab.metrics.base import Floats, Gray
 
+_UNIT_WITH_OVERSHOOT = 2.0
+"""Floats up to here are taken for a 0..1 image that a network or a filter has overshot."""
+
 _SNAP = {"float16": 0.0, "float32": 1e-4, "float64": 1e-9}
 """How far from an integer a rescaled value may lie by the rounding of its type alone."""
 
@@ -41,9 +44,13 @@ def gray(image: ArrayLike, name: str = "image", data_range: float | None = None)
     Raises
     ------
     MetricInputError
-        For another shape or type, nan or inf, values outside 0..data_range, and float images that
-        lie within 0..1 although no data_range says so.
+        For another shape or type, a mask, nan or inf, values outside 0..data_range, float images
+        within 0..2 and uint16 ones within 0..255 although no data_range says so.
     """
+    if np.ma.is_masked(image):
+        raise MetricInputError(f"{name} is masked: metrics take whole images; crop or fill it")
+    if data_range is not None and not (np.isfinite(data_range) and data_range > 0):
+        raise MetricInputError(f"data_range is {data_range}; expected a positive number")
     x = np.asarray(image)
     _check_form(x, name)
     if x.dtype != np.uint8:
@@ -92,16 +99,11 @@ def _scale(x: NDArray[Any], name: str, data_range: float | None) -> Floats:
         white = 65535.0 if x.dtype == np.uint16 else 255.0
     else:
         white = float(data_range)
-    if not (np.isfinite(white) and white > 0):
-        raise MetricInputError(f"data_range is {data_range}; expected a positive number")
     lo, hi = float(x.min()), float(x.max())
     if not np.isfinite(lo + hi):
         raise MetricInputError(f"{name} holds nan or inf: repair or leave out this image")
-    if x.dtype != np.uint16 and data_range is None and 0 <= lo < hi <= 1:
-        raise MetricInputError(
-            f"{name} is float within {lo:.3g}..{hi:.3g}, but metrics take 0..255: "
-            "pass data_range=1 (or 255, if it is this dark)"
-        )
+    if data_range is None and lo < hi:
+        _check_scale(x.dtype == np.uint16, lo, hi, name)
     if lo < 0 or hi > white:
         raise MetricInputError(
             f"{name} has values {lo:.6g}..{hi:.6g} outside 0..{white:g}: clip it or pass data_range"
@@ -112,6 +114,20 @@ def _scale(x: NDArray[Any], name: str, data_range: float | None) -> Floats:
     y *= 255.0
     y /= white
     return _snap(y, _SNAP.get(x.dtype.name, 0.0))
+
+
+def _check_scale(sixteen_bit: bool, lo: float, hi: float, name: str) -> None:
+    """Refuse values that look like those of another scale than the one they would be taken for."""
+    if sixteen_bit and hi <= 255:
+        raise MetricInputError(
+            f"{name} is uint16 within {lo:g}..{hi:g}, but uint16 is taken for 0..65535: "
+            "pass data_range=255 (or 65535, if it is this dark)"
+        )
+    if not sixteen_bit and hi <= _UNIT_WITH_OVERSHOOT:
+        raise MetricInputError(
+            f"{name} is float within {lo:.3g}..{hi:.3g}, but metrics take 0..255: clip it to 0..1 "
+            "and pass data_range=1 (or 255, if it is this dark)"
+        )
 
 
 def _snap(y: Floats, reach: float) -> Floats:

@@ -7,7 +7,9 @@ the tables at the end are the same bytes whatever the workers, their order and t
 
 from __future__ import annotations
 
+import glob
 import itertools
+import logging
 import os
 import shutil
 import time
@@ -159,7 +161,8 @@ def _standing_scores(
 
 def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
     """Return what finished batches have left of one data set."""
-    files = sorted(lab.score_parts.glob(f"{key[0]}-{key[1]}-*.parquet"))
+    name = glob.escape(f"{key[0]}-{key[1]}-")  # a data set's name may hold brackets and stars
+    files = sorted(lab.score_parts.glob(f"{name}*.parquet"))
     return concat([read_table(file, SCORES) for file in files], SCORES)
 
 
@@ -314,6 +317,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
+            silence_logs=logging.CRITICAL,  # of batches that Ctrl-C cuts off
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def rank(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
-    """Return ``(r - 1) / (n - 1)``, r the rank from the worst, ties averaged; 1 if n = 1."""
+    """Return ``(r - 1) / (n - 1)``, r the rank from the worst, ties averaged; 1 if n = 1.
+
+    What is not a number gets 0, however many share that place.
+    """
     groups = values.groupby(scene, sort=False)
     ranks = groups.rank(method="average", na_option="top")
     others = groups.transform("size") - 1
-    return ranks.sub(1.0).div(others.where(others > 0, 1), axis=0).where(others > 0, 1.0)
+    scaled = ranks.sub(1.0).div(others.where(others > 0, 1), axis=0).where(others > 0, 1.0)
+    return scaled.where(values.notna(), 0.0)
 
 
 def minmax(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:

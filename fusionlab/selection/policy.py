@@ -118,7 +118,11 @@ def _check_names(policy: Policy, where: str) -> None:
     for task, weights in policy.weights.items():
         if task not in TASKS:
             raise UnknownNameError("task", task, TASKS, where)
-        for metric in metric_library.resolve(list(weights)):
+        try:
+            metrics = metric_library.resolve(list(weights))
+        except UnknownNameError as error:
+            raise UnknownNameError("metric", error.name, error.known, where) from None
+        for metric in metrics:
             if metric.arity == "reference":
                 raise ConfigError(
                     f"{where}: weights.{task}.{metric.name} compares with the truth, which "

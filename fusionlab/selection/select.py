@@ -155,6 +155,7 @@ def _replaced(path: Path, policy: Policy) -> str:
 def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the labels of one data set, and the scenes that have no candidate."""
     scores = current_scores(lab, task, dataset, list(policy.task_weights(task)))
+    scores = _measurable(scores)
     is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
     ranked = rank_candidates(scores[~is_decoy], policy, task)
     winners = ranked[ranked["place"] == 1].set_index("scene")
@@ -172,6 +173,13 @@ def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataF
     index = lab.index(task, dataset)
     scenes = sorted(set(index.loc[index["role"] == "source", "scene"]))
     return labels.reset_index(), [scene for scene in scenes if scene not in labels.index]
+
+
+def _measurable(scores: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scenes in which no candidate has a single number: nothing tells them apart."""
+    is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
+    has_number = scores.notna().any(axis=1) & ~is_decoy
+    return scores[has_number.groupby(level="scene").transform("any")]
 
 
 def _decoys(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +222,7 @@ def _unlabelled_rows(task: str, dataset: str, scenes: list[str]) -> pd.DataFrame
             "name": "",
             "file": "",
             "reason": "no_candidates",
-            "detail": f"scene {scene!r} has no candidate that was scored; it gets no label",
+            "detail": f"no candidate of scene {scene!r} has a score; it gets no label",
         }
         for scene in scenes
     ]

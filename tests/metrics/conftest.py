@@ -199,6 +199,7 @@ ORACLE = {
     "PSNR_maxF": lambda a, b, f: psnr(f.max(), mse(a, b, f)),
     "CC": lambda a, b, f: (r(a, f) + r(b, f)) / 2,
     "SCD": lambda a, b, f: r(f - b, a) + r(f - a, b),
+    "SCD_zero": lambda a, b, f: np.nan_to_num(r(f - b, a)) + np.nan_to_num(r(f - a, b)),
     "SSIM": lambda a, b, f: (wang(f, a) + wang(f, b)) / 2,
     "SSIM_sum": lambda a, b, f: wang(f, a) + wang(f, b),
     "SSIM_cddfuse": lambda a, b, f: uniform(f, a, 2) + uniform(f, b, 2),

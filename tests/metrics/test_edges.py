@@ -76,6 +76,10 @@ def test_all_identical(images):
 def test_copied_source_has_no_scd(images, offset):
     a, b, _ = (x / 2 + offset for x in images)
     assert math.isnan(measure(a, b, a, ["SCD"])["SCD"])
+    correlation = np.corrcoef((a.astype(float) - b).ravel(), a.ravel())[0, 1]
+    assert measure(a, b, a, ["SCD_zero"])["SCD_zero"] == pytest.approx(correlation, rel=1e-10)
+    flat = np.full_like(a, 7)
+    assert measure(flat, flat, flat, ["SCD_zero"])["SCD_zero"] == 0
 
 
 def test_black_fused(images):

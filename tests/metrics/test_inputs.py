@@ -114,3 +114,33 @@ def test_arguments_are_left_alone(images):
     for x, y, z in zip(images, before, floats, strict=True):
         assert np.array_equal(x, y)
         assert np.array_equal(z, y)
+
+
+@pytest.mark.parametrize("factor", [1 / 255, 1.05 / 255, 1.9 / 255])
+def test_unit_range_floats_are_refused_with_and_without_overshoot(factor):
+    a, b = (np.arange(64.0 * 64).reshape(64, 64) % m for m in (251, 256))
+    with pytest.raises(MetricInputError, match="data_range=1"):
+        measure(a * factor, b * factor, b * factor, ["EN"])
+
+
+def test_uint16_that_holds_8_bit_values_is_refused_unless_its_range_is_given():
+    a = (np.arange(64 * 64).reshape(64, 64) % 256).astype(np.uint16)
+    with pytest.raises(MetricInputError, match="data_range=255"):
+        measure(a, a, a, ["EN"])
+    eight = a.astype(np.uint8)
+    assert measure(a, a, a, ["EN"], data_range=255) == measure(eight, eight, eight, ["EN"])
+    assert measure(a * 256, a * 256, a * 256, ["EN"])["EN"] > 0
+
+
+def test_a_mask_is_refused_not_ignored():
+    a = (np.arange(64 * 64) % 256).astype(np.uint8).reshape(64, 64)
+    with pytest.raises(MetricInputError, match="masked"):
+        measure(a, a, np.ma.masked_array(a, mask=a > 100), ["EN"])
+    assert measure(a, a, np.ma.masked_array(a), ["EN"]) == measure(a, a, a, ["EN"])
+
+
+@pytest.mark.parametrize("data_range", [0, -1, float("nan"), float("inf")])
+def test_a_senseless_range_is_refused_for_every_type(data_range):
+    a = (np.arange(64 * 64) % 256).astype(np.uint8).reshape(64, 64)
+    with pytest.raises(MetricInputError, match="positive number"):
+        measure(a, a, a, ["EN"], data_range=data_range)

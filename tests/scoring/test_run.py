@@ -349,3 +349,29 @@ def test_unknown_metric_and_locked_lab(tmp_path: Path) -> None:
         score(lab, ["Qabg"])
     with lab.writing(), pytest.raises(LabError, match="another fusionlab process"):
         score(Lab.open(lab.path), ["EN"])
+
+
+def test_a_data_set_with_brackets_and_stars_in_its_name(tmp_path: Path) -> None:
+    lab = Lab.create(tmp_path / "lab")
+    manifest = write_dataset(tmp_path / "images", scenes=2)
+    text = manifest.read_text().replace("dataset: toy", 'dataset: "t[o-y]* v2?"')
+    manifest.write_text(text)
+    ingest(*load_manifest(manifest), lab)
+    score(lab, ["EN"])
+    assert len(lab.scores("ivf", "t[o-y]* v2?")) == 2 * 7
+    assert missing(lab, ["EN"])["to_measure"] == 0
+
+
+def test_stopping_prints_nothing_of_dasks(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=12)
+    code = (
+        "import sys\nfrom fusionlab.scoring import run\nrun._CANDIDATES_PER_TASK = 7\n"
+        "def keep(*a):\n    raise KeyboardInterrupt\nrun._keep = keep\n"
+        "from fusionlab.cli import main\n"
+        f"sys.argv = ['fusionlab', 'score', '--lab', {str(lab.path)!r}, '--metrics', 'EN']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert "distributed" not in done.stderr
+    assert "Traceback" not in done.stderr

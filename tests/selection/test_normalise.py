@@ -25,10 +25,20 @@ def column(values: list[float], scenes: list[str] | None = None) -> tuple[pd.Dat
         ([4.0], [1.0]),
         ([2.0, 2.0], [0.5, 0.5]),
         ([NAN, 1.0, 2.0], [0.0, 0.5, 1.0]),
-        ([NAN, NAN, 2.0], [0.25, 0.25, 1.0]),
+        ([NAN, NAN, 2.0], [0.0, 0.0, 1.0]),
+        ([NAN], [0.0]),
         ([INF, 1.0, -INF], [1.0, 0.5, 0.0]),
     ],
-    ids=["plain", "ties averaged", "one candidate", "all equal", "nan worst", "two nan tie", "inf"],
+    ids=[
+        "plain",
+        "ties averaged",
+        "one candidate",
+        "all equal",
+        "nan worst",
+        "two nan tie",
+        "only nan",
+        "inf",
+    ],
 )
 def test_rank(values: list[float], expected: list[float]) -> None:
     assert rank(*column(values))["m"].tolist() == expected

@@ -192,3 +192,18 @@ def test_only_one_task_or_data_set(tmp_path: Path) -> None:
     assert set(lab.labels("x")["task"]) == {"ivf"}
     with pytest.raises(UsageError, match=r"no data set is mef/\*; the lab holds ivf/toy, mff/b"):
         select(lab, chosen, "x", task="mef")
+
+
+def test_a_scene_without_a_single_number_gets_no_label(tmp_path: Path) -> None:
+    from helpers import write_dataset
+
+    lab = make_lab(tmp_path, scenes=2)
+    tiny = write_dataset(tmp_path / "b", scenes=1, dataset="tiny", size=(5, 9), methods=("mean",))
+    ingest(*load_manifest(tiny), lab)
+    score(lab)
+    only_vif = Policy(name="t", version=1, weights={"ivf": {"VIF": 1, "SSIM": 1}})
+    report = select(lab, only_vif, "x")
+    assert (report.labels, report.unlabelled) == (2, 1)
+    assert set(lab.labels("x")["dataset"]) == {"toy"}
+    (reject,) = lab.rejects().to_dict("records")
+    assert (reject["stage"], reject["reason"]) == ("select", "no_candidates")
