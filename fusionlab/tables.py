@@ -18,6 +18,7 @@ from fusionlab.atomic import atomic_write_bytes
 from fusionlab.errors import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -96,6 +97,15 @@ SCORES = TableSchema(
     ),
     ("task", "dataset", "scene", "method", "metric"),
 )
+
+
+def rejects_frame(
+    stage: str, task: str, dataset: str, rows: Iterable[Mapping[str, str]]
+) -> pd.DataFrame:
+    """Return what one stage rejected of one data set; a column that a row leaves out is empty."""
+    columns = REJECTS.columns.names
+    common = {**dict.fromkeys(columns, ""), "stage": stage, "task": task, "dataset": dataset}
+    return pd.DataFrame([{**common, **row} for row in rows], columns=columns)
 
 
 def labels_schema(metrics: list[str]) -> TableSchema:

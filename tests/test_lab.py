@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from fusionlab.errors import LabError, UnknownNameError, UsageError
-from fusionlab.ingest.rejects import Reject, rejects_frame
+from fusionlab.ingest.rejects import Reject
 from fusionlab.lab import FORMAT, Lab
+from fusionlab.tables import rejects_frame
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_data_sets_are_listed_by_task_and_name(lab):
 def test_rejects_are_replaced_by_stage_and_data_set(lab):
     def put(stage, dataset, *files):
         rejects = [Reject("unmatched_file", "why", file=file) for file in files]
-        frame = rejects_frame(stage, "ivf", dataset, rejects)
+        frame = rejects_frame(stage, "ivf", dataset, [reject.row() for reject in rejects])
         lab.replace_rejects(stage, "ivf", dataset, frame)
 
     put("ingest", "one", "a", "b")

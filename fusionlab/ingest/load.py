@@ -21,9 +21,8 @@ import pandas as pd
 from fusionlab.ingest.admit import admit_scene
 from fusionlab.ingest.find import FoundFile, FoundScene, find
 from fusionlab.ingest.read import ReadFile, read_file
-from fusionlab.ingest.rejects import Reject, rejects_frame
 from fusionlab.store import Address, bucket_name
-from fusionlab.tables import INDEX
+from fusionlab.tables import INDEX, rejects_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from fusionlab.images import Pixels
     from fusionlab.ingest.manifest import Manifest
+    from fusionlab.ingest.rejects import Reject
     from fusionlab.lab import Lab
 
 #: A batch ends at either: decoded images are some ten times as large as their files.
@@ -149,7 +149,9 @@ class _Run:
                     self._save_index()
         self._settle_absent(seen, rejects, prune, report)
         self._save_index()
-        frame = rejects_frame("ingest", self.task, self.dataset, rejects)
+        frame = rejects_frame(
+            "ingest", self.task, self.dataset, (reject.row() for reject in rejects)
+        )
         self.lab.replace_rejects("ingest", self.task, self.dataset, frame)
         report.rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
         report.scenes = len({scene for scene, role, _ in self.rows if role == "source"})

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fusionlab.tables import REJECTS
-
 if TYPE_CHECKING:
     from fusionlab.ingest.find import FoundFile
 
@@ -30,21 +26,11 @@ class Reject:
     found: FoundFile | None = None
     file: str = ""
 
-
-def rejects_frame(stage: str, task: str, dataset: str, rejects: list[Reject]) -> pd.DataFrame:
-    """Return `rejects` as rows of the rejects table."""
-    rows = [
-        {
-            "stage": stage,
-            "task": task,
-            "dataset": dataset,
-            "scene": r.found.scene if r.found else "",
-            "role": r.found.role if r.found else "",
-            "name": r.found.name if r.found else "",
-            "file": r.found.file if r.found else r.file,
-            "reason": r.reason,
-            "detail": r.detail,
-        }
-        for r in rejects
-    ]
-    return pd.DataFrame(rows, columns=REJECTS.columns.names)
+    def row(self) -> dict[str, str]:
+        """Return the columns of the rejects table that this reject fills."""
+        known = {"reason": self.reason, "detail": self.detail}
+        if self.found is None:
+            return {**known, "file": self.file}
+        found = self.found
+        place = {"scene": found.scene, "role": found.role, "name": found.name, "file": found.file}
+        return {**known, **place}

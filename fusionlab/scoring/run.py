@@ -26,7 +26,7 @@ from fusionlab import metrics as metric_library
 from fusionlab.errors import UsageError
 from fusionlab.scoring.plan import ScenePlan, batches, plan_scenes, stamps_of
 from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork, score_batch
-from fusionlab.tables import REJECTS, SCORES, concat, read_table, write_table
+from fusionlab.tables import SCORES, concat, read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -259,8 +259,8 @@ def _finish(
     for key, scenes in plans.items():
         scores = _standing_scores(lab, key, scenes, wanted)
         lab.write_scores(*key, scores)
-        mine = [f for f in failures if (f.task, f.dataset) == key]
-        lab.replace_rejects("score", *key, _reject_rows(mine))
+        mine = [_reject_row(f) for f in failures if (f.task, f.dataset) == key]
+        lab.replace_rejects("score", *key, rejects_frame("score", *key, mine))
         report.scenes += len(scenes)
         report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
         _count_nan(scores[scores["metric"].isin(report.metrics)], report.nan)
@@ -274,22 +274,14 @@ def _count_nan(scores: pd.DataFrame, counts: dict[str, int]) -> None:
         counts[str(metric)] = counts.get(str(metric), 0) + int(count)
 
 
-def _reject_rows(failures: list[Failed]) -> pd.DataFrame:
-    rows = [
-        {
-            "stage": "score",
-            "task": f.task,
-            "dataset": f.dataset,
-            "scene": f.scene,
-            "role": "method" if f.method else "source",
-            "name": f.method,
-            "file": "",
-            "reason": f.reason,
-            "detail": f.detail,
-        }
-        for f in failures
-    ]
-    return pd.DataFrame(rows, columns=REJECTS.columns.names)
+def _reject_row(failed: Failed) -> dict[str, str]:
+    return {
+        "scene": failed.scene,
+        "role": "method" if failed.method else "source",
+        "name": failed.method,
+        "reason": failed.reason,
+        "detail": failed.detail,
+    }
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from fusionlab.errors import LabError, UsageError
 from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.normalise import NORMALISERS
 from fusionlab.selection.scored import current_scores
-from fusionlab.tables import REJECTS, labels_schema, read_table, write_table
+from fusionlab.tables import labels_schema, read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,8 @@ def select(
     if not dry_run:
         with lab.writing():
             for key, (_, unlabelled) in chosen.items():
-                lab.replace_rejects("select", *key, _unlabelled_rows(*key, unlabelled))
+                rows = map(_reject_row, unlabelled)
+                lab.replace_rejects("select", *key, rejects_frame("select", *key, rows))
             write_table(path, labels, schema, note=policy.model_dump_json())
     report.unlabelled = sum(len(unlabelled) for _, unlabelled in chosen.values())
     report.labels = len(labels)
@@ -166,11 +167,11 @@ def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataF
     labels["tied"] = labels["margin"] == 0.0
     labels["candidates"] = ranked.groupby("scene").size()
     labels = labels.join(_decoys(rank_candidates(scores, policy, task)))
-    labels = labels.join(_digests(lab.index(task, dataset), labels["method"]))
+    index = lab.index(task, dataset)
+    labels = labels.join(_digests(index, labels["method"]))
     labels["task"], labels["dataset"] = task, dataset
     labels["policy"], labels["policy_digest"] = f"{policy.name} v{policy.version}", policy.digest
     labels["software_version"] = __version__
-    index = lab.index(task, dataset)
     scenes = sorted(set(index.loc[index["role"] == "source", "scene"]))
     return labels.reset_index(), [scene for scene in scenes if scene not in labels.index]
 
@@ -211,19 +212,10 @@ def _digests(index: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
     )
 
 
-def _unlabelled_rows(task: str, dataset: str, scenes: list[str]) -> pd.DataFrame:
-    rows = [
-        {
-            "stage": "select",
-            "task": task,
-            "dataset": dataset,
-            "scene": scene,
-            "role": "scene",
-            "name": "",
-            "file": "",
-            "reason": "no_candidates",
-            "detail": f"no candidate of scene {scene!r} has a score; it gets no label",
-        }
-        for scene in scenes
-    ]
-    return pd.DataFrame(rows, columns=REJECTS.columns.names)
+def _reject_row(scene: str) -> dict[str, str]:
+    return {
+        "scene": scene,
+        "role": "scene",
+        "reason": "no_candidates",
+        "detail": f"no candidate of scene {scene!r} has a score; it gets no label",
+    }
