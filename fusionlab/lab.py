@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-FORMAT = 1
+#: What this FusionLab writes. Format 1 lacks what ingest's inspection found, and is read as if
+#: nothing had been inspected; the next ingest inspects it.
+FORMAT = 2
+_READABLE = (1, 2)
 
 
 class Lab:
@@ -62,10 +65,10 @@ class Lab:
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LabError(f"{marker}: is not a lab's description: {error!r}") from None
-        if found != FORMAT:
+        if found not in _READABLE:
             raise LabError(
-                f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads format "
-                f"{FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
+                f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads formats "
+                f"up to {FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
             )
         return cls(path)
 
@@ -110,9 +113,17 @@ class Lab:
             ) from None
         try:
             self._sweep()
+            self._mark_format()
             yield
         finally:
             lock.release()
+
+    def _mark_format(self) -> None:
+        """Note that from now on tables are written as this FusionLab writes them."""
+        marker = self.path / "lab.json"
+        note = json.loads(marker.read_text(encoding="utf-8"))
+        if note["format"] != FORMAT:
+            atomic_write_bytes(marker, (json.dumps({**note, "format": FORMAT}) + "\n").encode())
 
     def _sweep(self) -> None:
         """Remove what writers killed in mid-write left behind."""
