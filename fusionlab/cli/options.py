@@ -25,11 +25,11 @@ MetricsOption = Annotated[
 ]
 
 
-def split_names(names: str | None) -> list[str] | None:
+def split_names(names: str | None, option: str = "--metrics") -> list[str] | None:
     """Cut a list with commas; None stays None."""
     if names is None:
         return None
     found = [name.strip() for name in names.split(",") if name.strip()]
     if not found:
-        raise UsageError("--metrics names no metric; e.g. --metrics EN,SD")
+        raise UsageError(f"{option} names nothing; see --help for an example")
     return found

@@ -26,6 +26,26 @@ def ingest(
     root: Annotated[
         Path | None, typer.Option(help="Folder of the images, instead of the manifest's 'root'.")
     ] = None,
+    match: Annotated[
+        str,
+        typer.Option(
+            help="names: reject a candidate that shows another scene than its name says. "
+            "content: give it to the scene that it shows."
+        ),
+    ] = "names",
+    align: Annotated[
+        str,
+        typer.Option(
+            help="Rules by which an image of another size may be brought to fit, or none; "
+            "each use is recorded in the index."
+        ),
+    ] = "crop,cut,off_by,resize,border",
+    keep_unregistered: Annotated[
+        bool,
+        typer.Option(
+            "--keep-unregistered", help="Take scenes whose sources are displaced, and say so."
+        ),
+    ] = False,
     workers: WorkersOption = None,
     force: Annotated[bool, typer.Option(help="Read everything again, changed or not.")] = False,
     prune: Annotated[bool, typer.Option(help="Forget images whose file is gone.")] = False,
@@ -34,16 +54,20 @@ def ingest(
 ) -> None:
     """Bring sources and the outputs of many methods into the lab.
 
-    A manifest says which file is what. Run again after files were added or changed: only those are
+    A manifest says which file is what; the pixels say whether that is true. Every candidate is
+    compared with the sources of its scene, brought to fit where it was cropped or resized, and
+    looked at for what was done to it. Run again after files were added or changed: only those are
     read. What cannot be used is not skipped in silence: see [bold]fusionlab audit[/] or
     lab/rejects.parquet.
 
     Example: fusionlab ingest manifests/vifb.yaml --lab lab --root ~/data/vifb
     """
+    from fusionlab.ingest import Checks, load_manifest, preview
     from fusionlab.ingest import ingest as run
-    from fusionlab.ingest import load_manifest, preview
     from fusionlab.lab import Lab
 
+    rules = () if align == "none" else tuple(split_names(align, "--align") or ())
+    checks = Checks(match, rules, keep_unregistered)
     loaded = [load_manifest(path, root) for path in manifests]
     if dry_run:
         _print_reports([preview(manifest, folder) for manifest, folder in loaded], as_json)
@@ -56,6 +80,7 @@ def ingest(
                 manifest,
                 folder,
                 opened,
+                checks=checks,
                 workers=workers,
                 force=force,
                 prune=prune,

@@ -1,6 +1,16 @@
 """From folders of images, as people have them, to a lab's store and index."""
 
-from fusionlab.ingest.load import IngestReport, ingest, preview
+from fusionlab.ingest.checks import ALIGN_RULES, Checks
+from fusionlab.ingest.load import ingest, preview
 from fusionlab.ingest.manifest import Manifest, load_manifest
+from fusionlab.ingest.report import IngestReport
 
-__all__ = ["IngestReport", "Manifest", "ingest", "load_manifest", "preview"]
+__all__ = [
+    "ALIGN_RULES",
+    "Checks",
+    "IngestReport",
+    "Manifest",
+    "ingest",
+    "load_manifest",
+    "preview",
+]

@@ -30,6 +30,7 @@ class FoundFile:
     scene, role, position, name : as in the index table; `role` is ``source``, ``method`` or
         ``reference`` and sorts sources first through `rank`.
     file : path relative to root, with ``/``.
+    named : the scene that its name says, where content says otherwise; else empty.
     """
 
     rank: int
@@ -38,6 +39,7 @@ class FoundFile:
     role: str
     scene: str
     file: str
+    named: str = ""
 
 
 @dataclass
@@ -188,6 +190,9 @@ def _complete_scenes(
             detail = f"scene {scene!r} has no source {' and no source '.join(missing)}"
             rejects += [Reject("missing_source", detail, m) for m in sorted(members)]
         else:
-            detail = f"no source of a scene {scene!r} was found"
+            detail = (
+                f"no source of a scene {scene!r} was found; if it is a candidate under another "
+                "name, --match content finds its scene"
+            )
             rejects += [Reject("no_sources", detail, m) for m in sorted(members)]
     return scenes, rejects

@@ -1,72 +1,44 @@
-"""Ingest: read what the manifest names, store the pixels, and write index and rejects.
+"""Ingest: read what the manifest names, judge it, store the pixels, and write index and rejects.
 
-Scenes are taken in sorted order, a batch at a time: read in parallel, judge, grow the buckets,
-write in parallel, checkpoint the index. A row of the index is only written after its pixels, and
-the row of a changed image is dropped before its pixels are overwritten, so that a run killed at
-any moment leaves an index that tells the truth; the next run adds what is missing.
+Scenes are taken in sorted order, a batch at a time. Of each scene the sources are read first; then
+every candidate is read and compared with them. A candidate that shows another scene than its name
+says is rejected, or, when content decides, given at the end to the scene that it shows.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from itertools import chain
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from fusionlab.ingest.admit import admit_scene
+from fusionlab.ingest.admitted import Admitted, Misfit
+from fusionlab.ingest.candidate import Outcome, judge_candidate
+from fusionlab.ingest.checks import Checks
 from fusionlab.ingest.find import FoundFile, FoundScene, find
-from fusionlab.ingest.read import ReadFile, read_file
-from fusionlab.store import Address, bucket_name
-from fusionlab.tables import INDEX, rejects_frame
+from fusionlab.ingest.group import group_candidates
+from fusionlab.ingest.rejects import Reject
+from fusionlab.ingest.report import IngestReport
+from fusionlab.ingest.scene import Scene, place_of, read_scene
+from fusionlab.ingest.search import SceneSearch, describe_files, find_home
+from fusionlab.ingest.shelf import Shelf
+from fusionlab.regions import Region
+from fusionlab.tables import rejects_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fusionlab.images import Pixels
+    from fusionlab.ingest.likeness import Descriptor
     from fusionlab.ingest.manifest import Manifest
-    from fusionlab.ingest.rejects import Reject
+    from fusionlab.ingest.shelf import Key
     from fusionlab.lab import Lab
 
 #: A batch ends at either: decoded images are some ten times as large as their files.
 _FILES_PER_BATCH = 256
 _BYTES_PER_BATCH = 64 * 2**20
-_CHECKPOINT_SECONDS = 10.0
-
-Key = tuple[str, str, str]  # scene, role, name
-
-
-@dataclass
-class IngestReport:
-    """What one run of ingest did.
-
-    Attributes
-    ----------
-    added, changed, unchanged : images by what happened to them.
-    kept : images in the lab whose file is not there any more; `pruned` when they were dropped.
-    rejected : reason code -> files.
-    """
-
-    task: str
-    dataset: str
-    scenes: int = 0
-    methods: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    pruned: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON."""
-        return asdict(self)
 
 
 def ingest(
@@ -74,6 +46,7 @@ def ingest(
     root: Path,
     lab: Lab,
     *,
+    checks: Checks | None = None,
     workers: int | None = None,
     force: bool = False,
     prune: bool = False,
@@ -84,6 +57,7 @@ def ingest(
     Parameters
     ----------
     root : folder that the manifest's patterns start at.
+    checks : what is checked besides names, and what may be mended; `Checks()` when None.
     workers : threads that read, decode and write; as many as there are cores by default.
     force : decode and store everything again, changed or not.
     prune : drop images from the index whose file is not found any more.
@@ -95,8 +69,11 @@ def ingest(
         When another process writes to the lab.
     """
     start = time.monotonic()
-    with lab.writing():
-        run = _Run(manifest, root, lab, workers or os.cpu_count() or 1, force)
+    with (
+        lab.writing(),
+        ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="ingest") as threads,
+    ):
+        run = _Run(manifest, root, lab, threads, checks or Checks(), force)
         report = run.run(prune, on_progress or (lambda _done, _total: None))
     report.seconds = round(time.monotonic() - start, 3)
     return report
@@ -118,187 +95,218 @@ def preview(manifest: Manifest, root: Path) -> dict[str, Any]:
 
 
 class _Run:
-    """The state of one ingest: the index rows so far, and the rows of each bucket."""
+    """The state of one ingest."""
 
-    def __init__(self, manifest: Manifest, root: Path, lab: Lab, workers: int, force: bool) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        root: Path,
+        lab: Lab,
+        threads: ThreadPoolExecutor,
+        checks: Checks,
+        force: bool,
+    ) -> None:
         self.manifest, self.root, self.lab, self.force = manifest, root, lab, force
-        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
-        self.task, self.dataset = manifest.task, manifest.dataset
-        index = lab.index(self.task, self.dataset)
-        self.rows: dict[Key, dict[str, Any]] = {
-            (row["scene"], row["role"], row["name"]): {str(k): v for k, v in row.items()}
-            for row in index.to_dict("records")
-        }
-        self.axes: dict[str, dict[str, int]] = {}  # bucket folder -> scene -> row
-        self.saved = time.monotonic()
+        self.checks, self.threads = checks, threads
+        self.shelf = Shelf(lab, manifest.task, manifest.dataset)
+        self.report = IngestReport(manifest.task, manifest.dataset)
+        self.findings = find(manifest, root)
+        self.here = {found.file for scene in self.findings.scenes for found in scene.files}
+        self.here |= {r.found.file if r.found else r.file for r in self.findings.rejects}
+        self.search = SceneSearch(self._describe_all)
+        self.rejects: list[Reject] = []
+        self.homeless: list[Misfit] = []
+        self.seen: set[Key] = set()
 
     def run(self, prune: bool, on_progress: Callable[[int, int], None]) -> IngestReport:
-        findings = find(self.manifest, self.root)
-        report = IngestReport(self.task, self.dataset)
-        rejects = list(findings.rejects)
-        self._forget(rejects)
-        seen: set[Key] = set()
-        total, done = sum(len(scene.files) for scene in findings.scenes), 0
+        scenes = self._named()
+        total, done = sum(len(scene.files) for scene in scenes), 0
         on_progress(0, total)
-        with self.pool:
-            for batch in _batches(findings.scenes, self.root):
-                rejects += self._take(batch, report, seen)
-                done += sum(len(scene.files) for scene in batch)
-                on_progress(done, total)
-                if time.monotonic() - self.saved > _CHECKPOINT_SECONDS:
-                    self._save_index()
-        self._settle_absent(seen, rejects, prune, report)
-        self._save_index()
-        frame = rejects_frame(
-            "ingest", self.task, self.dataset, (reject.row() for reject in rejects)
-        )
-        self.lab.replace_rejects("ingest", self.task, self.dataset, frame)
-        report.rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
-        report.scenes = len({scene for scene, role, _ in self.rows if role == "source"})
-        report.methods = len({name for _, role, name in self.rows if role == "method"})
-        return report
+        for batch in _batches(scenes, self.root):
+            self._take(batch)
+            done += sum(len(scene.files) for scene in batch)
+            on_progress(done, total)
+            self.shelf.checkpoint()
+        self._settle_homeless()
+        self._settle_absent(prune)
+        self.shelf.save()
+        return self._reported()
 
-    def _take(self, batch: list[FoundScene], report: IngestReport, seen: set[Key]) -> list[Reject]:
+    def _named(self) -> list[FoundScene]:
+        """Return the scenes as names group them; set aside what only content can place."""
+        content = self.checks.match == "content"
+        for reject in self.findings.rejects:
+            orphan = reject.reason == "no_sources" and reject.found is not None
+            if content and orphan and reject.found.role == "method":
+                self.homeless.append(Misfit(reject.found, reject.detail))
+            else:
+                self._reject(reject)
+        return self.findings.scenes
+
+    def _reject(self, reject: Reject) -> None:
+        self.rejects.append(reject)
+        if reject.found is not None:
+            self._forget(reject.found)
+
+    def _forget(self, found: FoundFile) -> None:
+        """Drop the row at the place of a file that was turned away, unless it is another's."""
+        row = self.shelf.rows.get(place_of(found))
+        if row is not None and (row["file"] == found.file or row["file"] not in self.here):
+            del self.shelf.rows[place_of(found)]
+
+    def _take(self, batch: list[FoundScene]) -> None:
         """Read, judge and store the scenes of one batch."""
-        files = list(chain.from_iterable(scene.files for scene in batch))
-        outcomes = dict(zip(files, self.pool.map(self._read, files), strict=True))
-        rejects: list[Reject] = []
-        admitted: list[ReadFile] = []
-        for scene in batch:
-            judged = [outcomes[found] for found in scene.files]
-            good, bad = admit_scene(scene.scene, judged, list(self.manifest.sources))
-            admitted += good
-            rejects += bad
-        self._forget(rejects)
-        self._store([item for item in admitted if item.image is not None])
-        for item in admitted:
-            key = _key(item.found)
-            seen.add(key)
-            _count(item, report)
-            self.rows[key] = self._index_row(item)
-        return rejects
+        scenes: dict[str, Scene] = {}
+        for scene, rejects in self.threads.map(self._read_scene, batch):
+            for reject in rejects:
+                self._reject(reject)
+            if scene is not None:
+                scenes[scene.name] = scene
+        jobs = [
+            (scenes[members.scene], found)
+            for members in batch
+            if members.scene in scenes
+            for found in members.files
+            if found.role != "source"
+        ]
+        admitted: dict[str, list[Admitted]] = {name: [] for name in scenes}
+        for (scene, _), outcome in zip(jobs, self.threads.map(self._judge, jobs), strict=True):
+            self._sort(scene, outcome, admitted)
+        grouped = self.threads.map(group_candidates, scenes.values(), admitted.values())
+        images = [image for scene in scenes.values() for image in scene.sources]
+        images += [image for members in grouped for image in members]
+        if not self.force:
+            images = [image.without_stored_pixels() for image in images]
+        self._count(images)
+        self.shelf.put(images, self.threads)
 
-    def _forget(self, rejects: list[Reject]) -> None:
-        for reject in rejects:
-            if reject.found is not None:
-                self.rows.pop(_key(reject.found), None)
+    def _read_scene(self, found: FoundScene) -> tuple[Scene | None, list[Reject]]:
+        rows, store = self.shelf.rows, self.lab.images
+        return read_scene(self.root, found, rows, store, self.checks, self.force)
 
-    def _read(self, found: FoundFile) -> ReadFile | Reject:
-        return read_file(self.root, found, self.rows.get(_key(found)), self.force)
+    def _judge(self, job: tuple[Scene, FoundFile]) -> Outcome:
+        scene, found = job
+        known = self.shelf.rows.get(place_of(found))
+        return judge_candidate(self.root, found, scene, known, self.checks, self.search, self.force)
 
-    def _store(self, items: list[ReadFile]) -> None:
-        """Write new pixels; the index forgets what they replace before they do."""
-        replaced = [_key(item.found) for item in items if item.known is not None]
-        if replaced:
-            for key in replaced:
-                self.rows.pop(key, None)
-            self._save_index()
-        arrays: dict[str, dict[str, Pixels]] = {}
-        writes: list[tuple[Address, Pixels]] = []
-        for item in items:
-            assert item.image is not None
-            address = self._address(item.found, item.image.pixels)
-            arrays.setdefault(address.folder, {})[address.array] = item.image.pixels
-            writes.append((address, item.image.pixels))
-        for folder, members in arrays.items():
-            sample = next(iter(members.values()))
-            self.lab.images.grow(
-                folder, list(self._axis(folder)), members, sample.shape, str(sample.dtype)
-            )
-        list(self.pool.map(lambda write: self.lab.images.write(*write), writes))
+    def _sort(self, scene: Scene, outcome: Outcome, admitted: dict[str, list[Admitted]]) -> None:
+        if isinstance(outcome, Admitted):
+            admitted[scene.name].append(outcome)
+        elif isinstance(outcome, Misfit):
+            self.homeless.append(outcome)
+            self._forget(outcome.found)
+        else:
+            self._reject(outcome)
 
-    def _address(self, found: FoundFile, pixels: Pixels) -> Address:
-        folder = f"{self.task}/{self.dataset}/{bucket_name(pixels)}"
-        axis = self._axis(folder)
-        row = axis.setdefault(found.scene, len(axis))
-        return Address(folder, f"{found.role}/{found.name}", row)
+    def _count(self, images: list[Admitted]) -> None:
+        for image in images:
+            if place_of(image.found) in self.seen:
+                continue
+            self.seen.add(place_of(image.found))
+            if image.pixels is None:
+                self.report.unchanged += 1
+            elif image.known is None:
+                self.report.added += 1
+            else:
+                self.report.changed += 1
 
-    def _axis(self, folder: str) -> dict[str, int]:
-        if folder not in self.axes:
-            names = self.lab.images.scenes(folder)
-            self.axes[folder] = {name: row for row, name in enumerate(names)}
-        return self.axes[folder]
+    def _describe_all(self) -> Iterator[tuple[str, Descriptor]]:
+        """Yield the descriptors of all scenes; called by one of the threads, so not on them."""
+        with ThreadPoolExecutor(self.threads._max_workers) as threads:
+            described = threads.map(lambda s: describe_files(self.root, s), self.findings.scenes)
+            for scene, descriptor in zip(self.findings.scenes, described, strict=True):
+                if descriptor is not None:
+                    yield scene.scene, descriptor
 
-    def _index_row(self, item: ReadFile) -> dict[str, Any]:
-        found = item.found
-        place = {
-            "task": self.task,
-            "dataset": self.dataset,
-            "scene": found.scene,
-            "role": found.role,
-            "name": found.name,
-            "position": found.position,
-            "file": found.file,
-        }
-        if item.image is None:
-            assert item.known is not None
-            return {**item.known, **place}
-        pixels = item.image.pixels
-        address = self._address(found, pixels)
-        return {
-            **place,
-            "height": pixels.shape[0],
-            "width": pixels.shape[1],
-            "channels": pixels.shape[2] if pixels.ndim == 3 else 1,
-            "dtype": str(pixels.dtype),
-            "bucket": bucket_name(pixels),
-            "row": address.row,
-            "digest": item.pixel_digest,
-            "file_digest": item.file_digest,
-            "file_format": item.image.file_format,
-            "file_mode": item.image.file_mode,
-            "notes": ",".join(item.image.notes),
-            **INDEX.added,
-        }
+    def _settle_homeless(self) -> None:
+        """Reject what shows another scene than its name says, or give it to that scene."""
+        homeless, self.homeless = self.homeless, []
+        if self.checks.match == "content":
+            for batch in _batches(self._rehoused(homeless), self.root):
+                self._take(batch)
+            homeless, self.homeless = self.homeless, []
+        for misfit in homeless:
+            self._reject(Reject("wrong_scene", misfit.detail, misfit.found))
 
-    def _settle_absent(
-        self, seen: set[Key], rejects: list[Reject], prune: bool, report: IngestReport
-    ) -> None:
+    def _rehoused(self, homeless: list[Misfit]) -> list[FoundScene]:
+        """Return the scenes that homeless candidates were found to show, with all their files."""
+        homes = self.threads.map(lambda m: find_home(self.root, m.found, self.search), homeless)
+        moved: dict[Key, list[FoundFile]] = defaultdict(list)
+        for misfit, scene in zip(homeless, homes, strict=True):
+            if isinstance(scene, Reject):
+                self._reject(scene)
+            elif scene is None:
+                self._reject(Reject("wrong_scene", misfit.detail, misfit.found))
+            else:
+                found = replace(misfit.found, scene=scene, named=misfit.found.scene)
+                moved[place_of(found)].append(found)
+        added: dict[str, list[FoundFile]] = defaultdict(list)
+        for place, claimants in moved.items():
+            if len(claimants) == 1 and place not in self.seen:
+                added[place[0]].append(claimants[0])
+                continue
+            detail = f"shows scene {place[0]!r}, which has another output of {place[2]!r}; keep one"
+            for found in claimants:
+                self._reject(Reject("duplicate_file", detail, replace(found, scene=found.named)))
+        return [
+            FoundScene(s.scene, [f for f in s.files if place_of(f) in self.seen] + added[s.scene])
+            for s in self.findings.scenes
+            if s.scene in added
+        ]
+
+    def _settle_absent(self, prune: bool) -> None:
         """Decide about rows whose file was not found, and drop what lost its sources."""
-        unseen = [key for key in self.rows if key not in seen]
-        for key in unseen:
-            if prune or not self._still_fits(key):
-                del self.rows[key]
-                report.pruned += 1
+        rows = self.shelf.rows
+        for key in [key for key in rows if key not in self.seen]:
+            if rows[key]["file"] in self.here:  # its file is at another place now
+                del rows[key]
+            elif prune or not self._still_fits(key):
+                del rows[key]
+                self.report.pruned += 1
         spoiled = {
             r.found.scene
-            for r in rejects
+            for r in self.rejects
             if r.found is not None
             and r.found.role == "source"
             and r.found.name in list(self.manifest.sources)[:2]
         }
-        for key in [key for key in self.rows if key[0] in spoiled]:
-            del self.rows[key]
-        report.kept = sum(key not in seen for key in self.rows)
+        for key in [key for key in rows if key[0] in spoiled]:
+            del rows[key]
+        self.report.kept = sum(key not in self.seen for key in rows)
 
     def _still_fits(self, key: Key) -> bool:
         """Tell whether a row whose file is gone can stay beside what the manifest names now."""
-        (scene, role, name), row = key, self.rows[key]
-        modalities = list(self.manifest.sources)
+        (scene, role, name), rows = key, self.shelf.rows
+        row, modalities = rows[key], list(self.manifest.sources)
         if role == "source":
             if name not in modalities:
                 return False
             row["position"] = modalities.index(name)
-        first = self.rows.get((scene, "source", modalities[0]))
-        return first is None or (row["height"], row["width"]) == (first["height"], first["width"])
+        first = rows.get((scene, "source", modalities[0]))
+        return first is None or _shows_part(row, (first["height"], first["width"]))
 
-    def _save_index(self) -> None:
-        frame = pd.DataFrame(list(self.rows.values()), columns=INDEX.columns.names)
-        self.lab.write_index(self.task, self.dataset, frame)
-        self.saved = time.monotonic()
+    def _reported(self) -> IngestReport:
+        """Write the rejects, and complete the report."""
+        task, dataset, report, rows = (
+            self.manifest.task,
+            self.manifest.dataset,
+            self.report,
+            self.shelf.rows,
+        )
+        frame = rejects_frame("ingest", task, dataset, (reject.row() for reject in self.rejects))
+        self.lab.replace_rejects("ingest", task, dataset, frame)
+        report.rejected = dict(sorted(Counter(reject.reason for reject in self.rejects).items()))
+        report.scenes = len({scene for scene, role, _ in rows if role == "source"})
+        report.methods = len({name for _, role, name in rows if role == "method"})
+        report.aligned = sum(bool(row["alignment"]) for row in rows.values())
+        report.moved = sum("named:" in row["notes"] for row in rows.values())
+        return report
 
 
-def _key(found: FoundFile) -> Key:
-    return found.scene, found.role, found.name
-
-
-def _count(item: ReadFile, report: IngestReport) -> None:
-    if item.image is None:
-        report.unchanged += 1
-    elif item.known is None:
-        report.added += 1
-    else:
-        report.changed += 1
+def _shows_part(row: dict[str, Any], size: tuple[int, int]) -> bool:
+    """Tell whether an image can show all, or its region, of a scene of `size`."""
+    region = Region.parse(row["region"])
+    return region.within(size) if region else (row["height"], row["width"]) == size
 
 
 def _batches(scenes: list[FoundScene], root: Path) -> Iterator[list[FoundScene]]:

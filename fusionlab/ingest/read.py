@@ -1,71 +1,51 @@
-"""Read one file: its bytes' digest, and its pixels when they are not in the lab already."""
+"""Read one file: its bytes and their digest, then its pixels where the lab lacks them."""
 
 from __future__ import annotations
 
 import hashlib
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fusionlab.errors import ImageError
-from fusionlab.images import DecodedImage, decode, digest
+from fusionlab.images import DecodedImage, decode
 from fusionlab.ingest.rejects import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from fusionlab.ingest.find import FoundFile
-
 
 #: No image that the decoder accepts needs a larger file.
 MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class ReadFile:
-    """A file that could be read.
-
-    Attributes
-    ----------
-    image : None when the lab's index has the same bytes for this place already.
-    known : that row of the index, or None.
-    """
+class OpenedFile:
+    """The bytes of a file that could be read, and their SHA-256."""
 
     found: FoundFile
-    file_digest: str
-    size: tuple[int, int]
-    pixel_digest: str
-    image: DecodedImage | None
-    known: Mapping[str, Any] | None
+    data: bytes
+    digest: str
 
 
-def read_file(
-    root: Path, found: FoundFile, known: Mapping[str, Any] | None, force: bool
-) -> ReadFile | Reject:
-    """Read and decode one file, or say why not.
-
-    Parameters
-    ----------
-    known : the row of the index for the same scene, role and name, if there is one; a file of the
-        same bytes is then not decoded again unless `force`.
-    """
+def open_file(root: Path, found: FoundFile) -> OpenedFile | Reject:
+    """Read the bytes of one file, or say why not."""
     try:
         data = _read_bytes(root / found.file, root)
     except OSError as error:
         return Reject("unreadable", f"cannot be read: {error.strerror}", found)
     except ImageError as error:
         return Reject(error.reason, error.detail, found)
-    file_digest = hashlib.sha256(data).hexdigest()
-    if known is not None and known["file_digest"] == file_digest and not force:
-        size = (int(known["height"]), int(known["width"]))
-        return ReadFile(found, file_digest, size, known["digest"], None, known)
+    return OpenedFile(found, data, hashlib.sha256(data).hexdigest())
+
+
+def decode_file(opened: OpenedFile) -> DecodedImage | Reject:
+    """Decode one file, or say why not."""
     try:
-        image = decode(data)
+        return decode(opened.data)
     except ImageError as error:
-        return Reject(error.reason, error.detail, found)
-    height, width = image.pixels.shape[:2]
-    return ReadFile(found, file_digest, (height, width), digest(image.pixels), image, known)
+        return Reject(error.reason, error.detail, opened.found)
 
 
 def _read_bytes(path: Path, root: Path) -> bytes:

@@ -49,31 +49,22 @@ def _is_current(
 ) -> NDArray[np.bool_]:
     """Tell which scores were computed from the pixels that the index has now."""
     sources = index[index["role"] == "source"].groupby("scene", sort=False)["digest"].agg(list)
-    whole = {scene: digest_of_sources(digests, "") for scene, digests in sources.items()}
-    now = {
-        (scene, name): (digest_of_sources(sources[scene], region) if region else whole[scene], own)
-        for scene, name, region, own in zip(
-            methods["scene"], methods["name"], methods["region"], methods["digest"], strict=True
-        )
-        if scene in whole
-    }
-    rows = zip(
-        scores["scene"],
-        scores["method"],
-        scores["sources_digest"],
-        scores["candidate_digest"],
-        strict=True,
+    whole = sources.map(lambda digests: digest_of_sources(digests, ""))
+    of_sources = methods["scene"].map(whole)
+    for row, scene, region in methods[["scene", "region"]].itertuples():
+        if region:
+            of_sources[row] = digest_of_sources(sources[scene], region)
+    now = pd.DataFrame(
+        {"sources": of_sources.to_numpy(), "own": methods["digest"].to_numpy()},
+        index=pd.MultiIndex.from_arrays([methods["scene"], methods["name"]]),
+    ).reindex(pd.MultiIndex.from_arrays([scores["scene"], scores["method"]]))
+    candidates = (now["sources"].to_numpy() == scores["sources_digest"].to_numpy()) & (
+        now["own"].to_numpy() == scores["candidate_digest"].to_numpy()
     )
-    return np.fromiter(
-        (
-            (of_sources == whole.get(scene))
-            if method.startswith(DECOY_PREFIX)
-            else now.get((scene, method)) == (of_sources, own)
-            for scene, method, of_sources, own in rows
-        ),
-        dtype=bool,
-        count=len(scores),
-    )
+    is_decoy = scores["method"].str.startswith(DECOY_PREFIX)
+    decoys = is_decoy & (scores["sources_digest"] == scores["scene"].map(whole))
+    current: NDArray[np.bool_] = np.where(is_decoy, decoys, candidates).astype(bool)
+    return current
 
 
 def _all_scored(

@@ -1,0 +1,199 @@
+"""The sources of one scene: read together, brought to one size, checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fusionlab.images import Pixels, luminance
+from fusionlab.ingest import register
+from fusionlab.ingest.admitted import Admitted
+from fusionlab.ingest.align import recognise_source
+from fusionlab.ingest.checks import Checks, Facts
+from fusionlab.ingest.likeness import Descriptor, describe
+from fusionlab.ingest.read import OpenedFile, decode_file, open_file
+from fusionlab.ingest.rejects import Reject
+from fusionlab.store import Address, ImageStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fusionlab.ingest.find import FoundFile, FoundScene
+
+    Rows = Mapping[tuple[str, str, str], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene whose sources can be used.
+
+    Attributes
+    ----------
+    stamp : what the inspection of its images depends on, see `Checks.stamp`.
+    sources : in the order of the manifest, a and b first, all of one size.
+    """
+
+    name: str
+    stamp: str
+    sources: list[Admitted]
+    store: ImageStore
+
+    @cached_property
+    def pixels(self) -> list[Pixels]:
+        """Return the sources' pixels, from the store where they are there already."""
+        return [stored_pixels(source, self.store) for source in self.sources]
+
+    @cached_property
+    def luminances(self) -> list[Any]:
+        """Return the sources as metrics see them, (H, W) each, 0..255."""
+        return [luminance(pixels) for pixels in self.pixels]
+
+    @cached_property
+    def descriptor(self) -> Descriptor:
+        """Return what candidates are compared with."""
+        return describe(self.luminances)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return height and width in pixels."""
+        first = self.sources[0]
+        row = first.columns or first.known
+        assert row is not None
+        return int(row["height"]), int(row["width"])
+
+
+def stored_pixels(image: Admitted, store: ImageStore) -> Pixels:
+    """Return an image's pixels, from the store when it was not decoded just now."""
+    if image.pixels is not None:
+        return image.pixels
+    assert image.known is not None
+    return store.read(Address.of(image.known))
+
+
+def read_scene(
+    root: Path, scene: FoundScene, rows: Rows, store: ImageStore, checks: Checks, force: bool
+) -> tuple[Scene | None, list[Reject]]:
+    """Read the sources of a scene; they are decoded when one of them, or a check, has changed.
+
+    Returns
+    -------
+    The scene, or None when it cannot be used; and what was rejected: of an unusable scene, all
+    its files.
+    """
+    found = [file for file in scene.files if file.role == "source"]
+    opened = [open_file(root, file) for file in found]
+    good = [file for file in opened if isinstance(file, OpenedFile)]
+    rejects = [file for file in opened if isinstance(file, Reject)]
+    stamp = checks.stamp(file.digest for file in good)
+    known = [_standing_row(file, rows, stamp) for file in good]
+    if all(row is not None for row in known) and not force:
+        sources = [
+            Admitted.standing(file.found, row)
+            for file, row in zip(good, known, strict=True)
+            if row is not None
+        ]
+        return _complete(Scene(scene.scene, stamp, sources, store), scene, rejects)
+    sources = []
+    for file in good:
+        image = decode_file(file)
+        if isinstance(image, Reject):
+            rejects.append(image)
+            continue
+        row = rows.get(place_of(file.found))
+        sources.append(Admitted.new(file, image, image.pixels, Facts(inspected=stamp), row))
+    prepared, turned_away = _check_sources(sources, checks)
+    return _complete(Scene(scene.scene, stamp, prepared, store), scene, rejects + turned_away)
+
+
+def place_of(found: FoundFile) -> tuple[str, str, str]:
+    """Return scene, role and name: what a row of one data set's index is known by."""
+    return found.scene, found.role, found.name
+
+
+def _standing_row(file: OpenedFile, rows: Rows, stamp: str) -> Mapping[str, Any] | None:
+    row = rows.get(place_of(file.found))
+    same = row is not None and row["file_digest"] == file.digest and row["inspected"] == stamp
+    return row if same else None
+
+
+def _complete(
+    scene: Scene, found: FoundScene, rejects: list[Reject]
+) -> tuple[Scene | None, list[Reject]]:
+    """Give the scene up when a or b was turned away, and with it all its files."""
+    there = {source.found.position for source in scene.sources}
+    missing = [
+        file.name for file in found.files if file.position in (0, 1) and file.position not in there
+    ]
+    if not missing:
+        return scene, rejects
+    gone = {reject.found for reject in rejects}
+    detail = f"source {' and '.join(missing)} of scene {found.scene!r} was rejected"
+    rest = [file for file in found.files if file not in gone]
+    return None, rejects + [Reject("source_rejected", detail, file) for file in rest]
+
+
+def _check_sources(sources: list[Admitted], checks: Checks) -> tuple[list[Admitted], list[Reject]]:
+    """Bring the sources to one size and compare each with the first."""
+    by_position = {source.found.position: source for source in sources}
+    if not {0, 1} <= set(by_position):
+        return sources, []
+    a, b = by_position[0], by_position[1]
+    if _size(a) != _size(b):
+        aligned = _one_size(a, b, checks)
+        if isinstance(aligned, str):
+            return [], [Reject("source_sizes_differ", aligned, s.found) for s in sources]
+        a, b = aligned
+    kept, rejects = [a], []
+    for source in [b, *(s for s in sources if s.found.position > 1)]:
+        if _size(source) != _size(a):
+            detail = f"is {_text(source)} (height x width), the first source is {_text(a)}"
+            rejects.append(Reject("size_mismatch", detail, source.found))
+            continue
+        checked = _registered(a, source, checks)
+        (rejects if isinstance(checked, Reject) else kept).append(checked)  # type: ignore[arg-type]
+    return kept, rejects
+
+
+def _one_size(a: Admitted, b: Admitted, checks: Checks) -> tuple[Admitted, Admitted] | str:
+    """Enlarge the smaller of a and b by an integer factor, or say why not."""
+    sentence = (
+        f"the sources differ in size: {a.found.name} is {_text(a)}, {b.found.name} is {_text(b)} "
+        "(height x width)"
+    )
+    small, large = sorted((a, b), key=_size)
+    assert small.pixels is not None
+    assert large.pixels is not None
+    alignment = recognise_source(luminance(small.pixels), luminance(large.pixels))
+    if alignment is None:
+        return f"{sentence}, and one is no whole number of times the other; register them first"
+    if "resize" not in checks.align:
+        return f"{sentence}: {alignment.detail}; take it with --align resize"
+    rule = f"resize:{alignment.enlarge}"
+    enlarged = small.aligned(alignment.apply(small.pixels), replace(small.facts, alignment=rule))
+    return (enlarged, b) if small is a else (a, enlarged)
+
+
+def _registered(a: Admitted, other: Admitted, checks: Checks) -> Admitted | Reject:
+    """Estimate how far a source is displaced against the first; reject it when it is."""
+    assert a.pixels is not None
+    assert other.pixels is not None
+    estimate = register.displacement(luminance(a.pixels), luminance(other.pixels))
+    if register.misregistered(estimate) and not checks.keep_unregistered:
+        detail = (
+            f"{other.found.name} is displaced against {a.found.name} by about "
+            f"{estimate.magnitude:.1f} pixels; register them first, or take them as they are with "
+            "--keep-unregistered"
+        )
+        return Reject("unregistered", detail, other.found)
+    return replace(other, facts=replace(other.facts, shift=estimate.magnitude))
+
+
+def _size(source: Admitted) -> tuple[int, int]:
+    assert source.pixels is not None
+    return source.pixels.shape[0], source.pixels.shape[1]
+
+
+def _text(source: Admitted) -> str:
+    return "x".join(str(side) for side in _size(source))

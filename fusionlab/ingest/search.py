@@ -1,0 +1,71 @@
+"""The scenes of a data set as candidates are looked up in; made when the first one is."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from fusionlab.images import luminance
+from fusionlab.ingest.likeness import Descriptor, describe
+from fusionlab.ingest.match import Explained, SceneFinder, explain
+from fusionlab.ingest.read import decode_file, open_file
+from fusionlab.ingest.rejects import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from fusionlab.images import DecodedImage
+    from fusionlab.ingest.find import FoundFile, FoundScene
+
+
+class SceneSearch:
+    """Looks candidates up among all scenes of a data set.
+
+    Most candidates are explained by their own scene so well that no other need be looked at; the
+    descriptors of all scenes are made when one is not.
+
+    Parameters
+    ----------
+    describe_all : yields (scene name, descriptor) of all scenes that can be read.
+    """
+
+    def __init__(self, describe_all: Callable[[], Iterable[tuple[str, Descriptor]]]) -> None:
+        self._describe_all = describe_all
+        self._lock = threading.Lock()
+        self._finder: SceneFinder | None = None
+
+    def explain(self, candidate: Descriptor, scene: str, own: Descriptor) -> Explained:
+        """Compare a candidate with its own scene, and with all others where that is in doubt."""
+        return explain(candidate, own, scene, self.finder)
+
+    def assign(self, candidate: Descriptor) -> str | None:
+        """Return the scene that explains the candidate clearly better than all others, or None."""
+        return self.finder().assign(candidate)
+
+    def finder(self) -> SceneFinder:
+        """Return the finder over all scenes."""
+        with self._lock:
+            if self._finder is None:
+                self._finder = SceneFinder(self._describe_all())
+            return self._finder
+
+
+def describe_files(root: Path, scene: FoundScene) -> Descriptor | None:
+    """Return the descriptor of a scene by its source files; None where they cannot be read."""
+    images = [_decode(root, found) for found in scene.files if found.role == "source"]
+    good = [luminance(image.pixels) for image in images if not isinstance(image, Reject)]
+    return describe(good) if len(good) == len(images) else None
+
+
+def find_home(root: Path, found: FoundFile, search: SceneSearch) -> str | Reject | None:
+    """Return the scene that a candidate shows; None where that is not clear."""
+    image = _decode(root, found)
+    return (
+        image if isinstance(image, Reject) else search.assign(describe([luminance(image.pixels)]))
+    )
+
+
+def _decode(root: Path, found: FoundFile) -> DecodedImage | Reject:
+    opened = open_file(root, found)
+    return opened if isinstance(opened, Reject) else decode_file(opened)
