@@ -83,13 +83,13 @@ class Alignment:
         if not self.alignable:
             raise ValueError(f"{self.detail}; it cannot be aligned without inventing pixels")
         y, x, h, w = self.part
-        kept = pixels[y : y + h, x : x + w]
+        kept: Array = pixels[y : y + h, x : x + w]
         size = self.region[3], self.region[2]
         if self.shrink > 1:
             kept = cv2.resize(kept, size, interpolation=cv2.INTER_AREA)
         elif self.enlarge > 1:
             kept = cv2.resize(kept, size, interpolation=cv2.INTER_CUBIC)
-        aligned: Pixels = np.ascontiguousarray(kept)
+        aligned: Pixels = np.ascontiguousarray(kept, dtype=pixels.dtype)
         return aligned
 
 
