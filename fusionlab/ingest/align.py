@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fusionlab.images import Pixels
-
 Array = NDArray[Any]
 Box = tuple[int, int, int, int]  # y, x, height, width
 Rule = Literal["same", "crop", "cut", "off_by", "resize", "resized"]
@@ -81,7 +79,7 @@ class Alignment:
         """Whether `apply` may be called."""
         return self.rule != "resized"
 
-    def apply(self, pixels: Pixels) -> Pixels:
+    def apply(self, pixels: Array) -> Array:
         """Return the aligned pixels: of the size of `region`, dtype and channels as they were.
 
         Raises
@@ -98,8 +96,7 @@ class Alignment:
             kept = cv2.resize(kept, size, interpolation=cv2.INTER_AREA)
         elif self.enlarge > 1:
             kept = cv2.resize(kept, size, interpolation=cv2.INTER_CUBIC)
-        aligned: Pixels = np.ascontiguousarray(kept, dtype=pixels.dtype)
-        return aligned
+        return np.ascontiguousarray(kept)
 
 
 def recognise(candidate: Array, sources: Sequence[Array]) -> Alignment | None:
