@@ -1,5 +1,0 @@
-from types import SimpleNamespace
-
-
-def fingerprint(p, s, i):
-    return SimpleNamespace(flags=())
