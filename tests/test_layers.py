@@ -13,8 +13,7 @@ LAYERS = {
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
     | {"evaluation", "demo", "measuring", "testing", "upkeep"},
     "parts": {"metrics", "baselines", "flow", "continual"},
-    "ground": {"colour", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
-    | {"errors", "terminal", "regions"},
+    | {"errors", "terminal", "regions", "flags"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

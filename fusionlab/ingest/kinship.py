@@ -1,0 +1,184 @@
+"""Which candidates of a scene go together.
+
+All fusion results of a scene are alike, for they show the same sources. What tells whether two
+have one origin is what is left when everything that the sources explain is taken away: methods
+differ in it, variants of one method share it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from fusionlab.ingest.fingerprint import copied_source, fingerprint, psnr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fusionlab.ingest.describe import Description, Floats
+
+_SAME_NAME = 0.4  # correlation of residuals, for candidates whose names begin alike
+_DUPLICATE = 0.95  # correlation of residuals without the common part, whatever the names
+_DUPLICATE_DB = 40.0
+_CONSENSUS = 6  # candidates from which on their median is a common part
+_APART = 2.0  # distance of what may not share a family; others are at most 1 - 0.4 apart
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a scene, as kinship needs it."""
+
+    description: Description
+    digest: str
+    file_format: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about one candidate: three columns of the index."""
+
+    flags: tuple[str, ...]
+    twin: str
+    family: str
+
+
+def inspect(sources: Mapping[str, Member], candidates: Mapping[str, Member]) -> dict[str, Finding]:
+    """Judge the candidates of one scene, or those of it that show one region.
+
+    Parameters
+    ----------
+    sources : modality -> source, cut to the candidates' region.
+    candidates : method -> candidate, all of the sources' size.
+    """
+    shots = [source.description for source in sources.values()]
+    kin = families(candidates, shots)
+    found = {}
+    for name, member in candidates.items():
+        flags = fingerprint(
+            member.description,
+            shots,
+            file_format=member.file_format,
+            notes=member.notes,
+        )
+        copied = copied_source(member.description, shots)
+        twin, family = kin[name]
+        if twin:
+            same = candidates[twin].digest == member.digest
+            flags += ("identical" if same else "near_duplicate",)
+        named = (
+            f"source/{list(sources)[copied]}"
+            if copied is not None
+            else f"method/{twin}"
+            if twin
+            else ""
+        )
+        found[name] = Finding(flags, named, family)
+    return found
+
+
+def families(
+    candidates: Mapping[str, Member], sources: Sequence[Description]
+) -> dict[str, tuple[str, str]]:
+    """Return, for each candidate, the candidate that it nearly equals and its family.
+
+    Two candidates are kin when
+
+    - their pixels are the same, or
+    - they nearly are: PSNR at least 40 dB and residuals that correlate to 0.95, residuals against
+      the sources and, from 6 candidates on, against the median candidate, or
+    - their names begin alike (up to the first ``-``, ``_`` or blank) and their residuals against
+      the sources correlate to 0.4.
+
+    A family is a set of which every two are kin (complete linkage, so that no chain of likenesses
+    joins what is unlike). It is called after its first member; who has no kin has no family. The
+    result does not depend on the candidates' order.
+    """
+    names = sorted(candidates)
+    if len(names) < 2:
+        return dict.fromkeys(names, ("", ""))
+    strict, loose = _correlations([candidates[name].description for name in names], sources)
+    distance, twin_of = np.full(strict.shape, _APART), dict.fromkeys(names, "")
+    best = dict.fromkeys(names, -1.0)
+    for i, j in combinations(range(len(names)), 2):
+        a, b = candidates[names[i]], candidates[names[j]]
+        duplicate = _duplicate(a, b, float(strict[i, j]))
+        if duplicate > 0 or (_stem(names[i]) == _stem(names[j]) and loose[i, j] >= _SAME_NAME):
+            distance[i, j] = distance[j, i] = 1 - max(duplicate, float(loose[i, j]))
+        for one, other in ((i, j), (j, i)):
+            if duplicate > best[names[one]] and duplicate > 0:
+                best[names[one]], twin_of[names[one]] = duplicate, names[other]
+    return {name: (twin_of[name], family) for name, family in _cut(names, distance).items()}
+
+
+def _duplicate(a: Member, b: Member, correlation: float) -> float:
+    """Return how surely two candidates are one image: 2 for sure, 0 for not."""
+    if a.digest == b.digest:
+        return 2.0
+    alike = correlation >= _DUPLICATE and psnr(a.description, b.description) >= _DUPLICATE_DB
+    return correlation if alike else 0.0
+
+
+def _stem(name: str) -> str:
+    return re.split(r"[-_\s]", name, maxsplit=1)[0].casefold()
+
+
+def _cut(names: list[str], distance: Floats) -> dict[str, str]:
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform(np.maximum(distance, 0.0), checks=False), "complete")
+    numbers = fcluster(tree, 1.0, "distance").tolist()
+    first: dict[int, str] = {}
+    for name, number in zip(names, numbers, strict=True):
+        first.setdefault(number, name)
+    alone = {number for number in numbers if numbers.count(number) == 1}
+    pairs = zip(names, numbers, strict=True)
+    return {name: "" if number in alone else first[number] for name, number in pairs}
+
+
+def _correlations(
+    candidates: Sequence[Description], sources: Sequence[Description]
+) -> tuple[Floats, Floats]:
+    """Return how the candidates' residuals correlate, without and with what is common to all."""
+    levels = np.stack([np.mean(c.sample, axis=1, dtype=np.float64) for c in candidates])
+    explained = _explained(sources)
+    loose = _residual_correlation(levels, explained)
+    if len(candidates) < _CONSENSUS:
+        return loose, loose
+    common = np.column_stack([explained, np.median(levels, axis=0)])
+    return _residual_correlation(levels, common), loose
+
+
+def _explained(sources: Sequence[Description]) -> Floats:
+    """Return (N, K): what a fusion rule makes of each pixel of the sources at once.
+
+    A constant, the channels of each source with their largest and smallest, and over the sources
+    the largest and the smallest intensity.
+    """
+    columns = [np.ones(len(sources[0].luma))]
+    intensities = []
+    for source in sources:
+        channels = source.sample.astype(np.float64)
+        intensities.append(channels.mean(axis=1))
+        columns += list(channels.T)
+        if channels.shape[1] == 3:
+            columns += [channels.max(axis=1), channels.min(axis=1)]
+    columns += [np.max(intensities, axis=0), np.min(intensities, axis=0)]
+    return np.column_stack(columns)
+
+
+def _residual_correlation(levels: Floats, explained: Floats) -> Floats:
+    scaled = explained / np.maximum(np.linalg.norm(explained, axis=0), 1e-9)
+    basis, strength, _ = np.linalg.svd(scaled, full_matrices=False)
+    basis = basis[:, strength > 1e-5 * strength[0]]
+    residual = levels - (levels @ basis) @ basis.T
+    residual -= residual.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(residual, axis=1)
+    norms[norms < 1e-6 * np.sqrt(levels.shape[1])] = np.inf  # nothing left to compare
+    correlation: Floats = (residual @ residual.T) / np.outer(norms, norms)
+    return correlation
