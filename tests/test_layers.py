@@ -13,7 +13,8 @@ LAYERS = {
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
     | {"evaluation", "demo", "measuring", "testing", "upkeep"},
     "parts": {"metrics", "baselines", "flow", "continual"},
-    | {"errors", "terminal", "regions", "flags"},
+    "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
+    | {"errors", "terminal", "regions"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

@@ -11,6 +11,7 @@ from fusionlab.ingest.checks import Facts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fusionlab.ingest.describe import Description
     from fusionlab.ingest.find import FoundFile
     from fusionlab.ingest.read import OpenedFile
 
@@ -27,6 +28,7 @@ class Admitted:
         all of it stands in `known`.
     facts : what inspection found.
     known : the row of the index for the same scene, role and name, or None.
+    traits : what fingerprints are judged by, of a candidate that was decoded just now.
     """
 
     found: FoundFile
@@ -35,6 +37,7 @@ class Admitted:
     columns: Mapping[str, Any]
     facts: Facts
     known: Mapping[str, Any] | None
+    traits: Description | None = None
 
     @classmethod
     def new(
@@ -44,6 +47,7 @@ class Admitted:
         pixels: Pixels,
         facts: Facts,
         known: Mapping[str, Any] | None,
+        traits: Description | None = None,
     ) -> Admitted:
         """Return an image that was decoded (and brought to fit as `pixels`) just now."""
         named = opened.found.named
@@ -55,7 +59,7 @@ class Admitted:
             "file_mode": image.file_mode,
             "notes": ",".join(notes),
         }
-        return cls(opened.found, pixels, columns["digest"], columns, facts, known)
+        return cls(opened.found, pixels, columns["digest"], columns, facts, known, traits)
 
     @classmethod
     def standing(cls, found: FoundFile, known: Mapping[str, Any]) -> Admitted:
@@ -65,9 +69,7 @@ class Admitted:
     def aligned(self, pixels: Pixels, facts: Facts) -> Admitted:
         """Return the image as it was brought to fit its scene."""
         columns = {**self.columns, **_columns(pixels)}
-        return replace(
-            self, pixels=pixels, digest=columns["digest"], columns=columns, facts=facts
-        )
+        return replace(self, pixels=pixels, digest=columns["digest"], columns=columns, facts=facts)
 
     def without_stored_pixels(self) -> Admitted:
         """Return the image without its pixels where the lab has the very same ones."""

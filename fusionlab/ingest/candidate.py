@@ -8,11 +8,12 @@ from fusionlab.images import luminance
 from fusionlab.ingest.admitted import Admitted, Misfit
 from fusionlab.ingest.align import recognise
 from fusionlab.ingest.checks import Checks, Facts
-from fusionlab.ingest.fingerprint import fingerprint
+from fusionlab.ingest.describe import describe as measure
 from fusionlab.ingest.likeness import describe
 from fusionlab.ingest.read import OpenedFile, decode_file, open_file
 from fusionlab.ingest.rejects import Reject
-from fusionlab.regions import Region, crop
+from fusionlab.ingest.scene import judged_by
+from fusionlab.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +59,7 @@ def judge_candidate(
 
 
 def _stands(known: Mapping[str, Any], opened: OpenedFile, scene: Scene) -> bool:
-    judged_by = str(known["inspected"]).partition(".")[0]
-    return known["file_digest"] == opened.digest and judged_by == scene.stamp
+    return known["file_digest"] == opened.digest and judged_by(known) == scene.stamp
 
 
 def _misfit(scene: str, explained: Explained) -> str:
@@ -95,18 +95,14 @@ def _align(
         pixels, rule = alignment.apply(pixels), alignment.name
         region = Region(*alignment.region)
         region = None if region == (0, 0, *scene.size) else region
-    flags = ""
-    if opened.found.role == "method":
-        sources = [crop(source, region) for source in scene.pixels]
-        flags = ",".join(fingerprint(pixels, sources, image).flags)
     facts = Facts(
         region=str(region) if region else "",
         alignment=rule,
         fit=fit,
-        flags=flags,
         inspected=scene.stamp,
     )
-    return Admitted.new(opened, image, pixels, facts, known)
+    traits = measure(pixels) if opened.found.role == "method" else None
+    return Admitted.new(opened, image, pixels, facts, known, traits)
 
 
 def _text(size: tuple[int, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UsageError, suggest
 
@@ -32,7 +32,7 @@ class Checks:
     keep_unregistered : take scenes whose sources are displaced against each other.
     """
 
-    match: Literal["names", "content"] = "names"
+    match: str = "names"
     align: tuple[str, ...] = ALIGN_RULES
     keep_unregistered: bool = False
 

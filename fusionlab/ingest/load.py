@@ -18,10 +18,11 @@ from fusionlab.ingest.admitted import Admitted, Misfit
 from fusionlab.ingest.candidate import Outcome, judge_candidate
 from fusionlab.ingest.checks import Checks
 from fusionlab.ingest.find import FoundFile, FoundScene, find
-from fusionlab.ingest.group import group_candidates
+from fusionlab.ingest.group import group_candidates, group_scenes
 from fusionlab.ingest.rejects import Reject
 from fusionlab.ingest.report import IngestReport
 from fusionlab.ingest.scene import Scene, place_of, read_scene
+from fusionlab.ingest.scenes import sketch
 from fusionlab.ingest.search import SceneSearch, describe_files, find_home
 from fusionlab.ingest.shelf import Shelf
 from fusionlab.regions import Region
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from fusionlab.ingest.likeness import Descriptor
     from fusionlab.ingest.manifest import Manifest
+    from fusionlab.ingest.scenes import Sketch
     from fusionlab.ingest.shelf import Key
     from fusionlab.lab import Lab
 
@@ -117,6 +119,7 @@ class _Run:
         self.rejects: list[Reject] = []
         self.homeless: list[Misfit] = []
         self.seen: set[Key] = set()
+        self.sketches: dict[str, Sketch | None] = {}
 
     def run(self, prune: bool, on_progress: Callable[[int, int], None]) -> IngestReport:
         scenes = self._named()
@@ -129,6 +132,7 @@ class _Run:
             self.shelf.checkpoint()
         self._settle_homeless()
         self._settle_absent(prune)
+        group_scenes(self.shelf.rows.values(), self.sketches, self.lab.images, self.threads)
         self.shelf.save()
         return self._reported()
 
@@ -136,9 +140,9 @@ class _Run:
         """Return the scenes as names group them; set aside what only content can place."""
         content = self.checks.match == "content"
         for reject in self.findings.rejects:
-            orphan = reject.reason == "no_sources" and reject.found is not None
-            if content and orphan and reject.found.role == "method":
-                self.homeless.append(Misfit(reject.found, reject.detail))
+            found = reject.found if reject.reason == "no_sources" else None
+            if content and found is not None and found.role == "method":
+                self.homeless.append(Misfit(found, reject.detail))
             else:
                 self._reject(reject)
         return self.findings.scenes
@@ -173,6 +177,9 @@ class _Run:
         for (scene, _), outcome in zip(jobs, self.threads.map(self._judge, jobs), strict=True):
             self._sort(scene, outcome, admitted)
         grouped = self.threads.map(group_candidates, scenes.values(), admitted.values())
+        for name, scene in scenes.items():
+            if scene.is_new:
+                self.sketches[name] = sketch(*scene.traits[:2])
         images = [image for scene in scenes.values() for image in scene.sources]
         images += [image for members in grouped for image in members]
         if not self.force:

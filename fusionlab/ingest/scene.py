@@ -11,6 +11,8 @@ from fusionlab.ingest import register
 from fusionlab.ingest.admitted import Admitted
 from fusionlab.ingest.align import recognise_source
 from fusionlab.ingest.checks import Checks, Facts
+from fusionlab.ingest.describe import Description
+from fusionlab.ingest.describe import describe as measure
 from fusionlab.ingest.likeness import Descriptor, describe
 from fusionlab.ingest.read import OpenedFile, decode_file, open_file
 from fusionlab.ingest.rejects import Reject
@@ -54,6 +56,16 @@ class Scene:
     def descriptor(self) -> Descriptor:
         """Return what candidates are compared with."""
         return describe(self.luminances)
+
+    @cached_property
+    def traits(self) -> list[Description]:
+        """Return what fingerprints are judged by."""
+        return [measure(pixels) for pixels in self.pixels]
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether the sources were decoded just now."""
+        return self.sources[0].pixels is not None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -114,8 +126,14 @@ def place_of(found: FoundFile) -> tuple[str, str, str]:
 
 def _standing_row(file: OpenedFile, rows: Rows, stamp: str) -> Mapping[str, Any] | None:
     row = rows.get(place_of(file.found))
-    same = row is not None and row["file_digest"] == file.digest and row["inspected"] == stamp
-    return row if same else None
+    if row is None or row["file_digest"] != file.digest:
+        return None
+    return row if judged_by(row) == stamp else None
+
+
+def judged_by(row: Mapping[str, Any]) -> str:
+    """Return the stamp of the checks and sources that an image was judged by."""
+    return str(row["inspected"]).partition(".")[0]
 
 
 def _complete(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from fusionlab.ingest.describe import Description
 
+    Sketch = NDArray[np.float32]
+
 _ALIKE = 0.9
 _WAVES = 12  # per side, of a thumbnail's cosine transform
 _AXES = 12  # principal axes that neighbours are sought on
@@ -22,7 +24,7 @@ _NEIGHBOURS = 8
 _FLAT = 2.0  # levels; a flatter source tells nothing about its scene
 
 
-def sketch(a: Description, b: Description) -> NDArray[np.float32] | None:
+def sketch(a: Description, b: Description) -> Sketch | None:
     """Return a scene in some hundred numbers, or None where a source is flat.
 
     The low waves of each source's thumbnail, without its mean, scaled to length 1.
@@ -37,7 +39,7 @@ def sketch(a: Description, b: Description) -> NDArray[np.float32] | None:
     return np.concatenate(halves)
 
 
-def near_duplicate_scenes(sketches: Mapping[str, NDArray[np.float32]]) -> dict[str, str]:
+def near_duplicate_scenes(sketches: Mapping[str, Sketch]) -> dict[str, str]:
     """Return scene -> the scene that it nearly equals, for those that have one.
 
     Two scenes are nearly the same when both their first and their second sources' sketches
