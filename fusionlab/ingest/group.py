@@ -15,7 +15,7 @@ from fusionlab.regions import Region, crop
 from fusionlab.store import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import Executor
     from typing import Any
 
@@ -52,7 +52,7 @@ def group_candidates(scene: Scene, images: list[Admitted]) -> list[Admitted]:
 
 def _judge(
     scene: Scene, region: Region | None, images: list[Admitted]
-) -> Iterable[tuple[Admitted, dict[str, str]]]:
+) -> Iterator[tuple[Admitted, Facts]]:
     traits = scene.traits
     if region is not None:
         traits = [describe(crop(pixels, region)) for pixels in scene.pixels]
@@ -111,7 +111,9 @@ def group_scenes(
     unread = [scene for scene in pairs if scene not in sketches]
     read = threads.map(lambda scene: _sketch(pairs[scene], store), unread)
     known = sketches | dict(zip(unread, read, strict=True))
-    twins = near_duplicate_scenes({s: known[s] for s in pairs if known[s] is not None})
+    twins = near_duplicate_scenes(
+        {scene: drawn for scene in pairs if (drawn := known[scene]) is not None}
+    )
     for row in sources:
         twin = twins.get(row["scene"])
         row["twin"] = f"scene/{twin}" if twin else ""
