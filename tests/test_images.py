@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from fusionlab import images
+from fusionlab import headers
 from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest, encode_png, luminance, read_image
 
@@ -251,7 +251,7 @@ def test_damaged_bytes_give_an_image_or_an_image_error_and_nothing_else(data, ch
     for position, value in changes:
         damaged[position % len(damaged)] = value
     try:
-        with mock.patch.object(images, "MAX_PIXELS", 1_000_000):  # or memory is all it tests
+        with mock.patch.object(headers, "MAX_PIXELS", 1_000_000):  # or memory is all it tests
             pixels = decode(bytes(damaged)).pixels
     except ImageError:
         return

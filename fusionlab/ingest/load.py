@@ -21,6 +21,7 @@ import pandas as pd
 from fusionlab.ingest.admit import admit_scene
 from fusionlab.ingest.find import FoundFile, FoundScene, find
 from fusionlab.ingest.read import ReadFile, read_file
+from fusionlab.ingest.tree import FileTree
 from fusionlab.store import Address, bucket_name
 from fusionlab.tables import INDEX, rejects_frame
 
@@ -83,7 +84,7 @@ def ingest(
 
     Parameters
     ----------
-    root : folder that the manifest's patterns start at.
+    root : folder or archive that the manifest's patterns start at.
     workers : threads that read, decode and write; as many as there are cores by default.
     force : decode and store everything again, changed or not.
     prune : drop images from the index whose file is not found any more.
@@ -95,8 +96,8 @@ def ingest(
         When another process writes to the lab.
     """
     start = time.monotonic()
-    with lab.writing():
-        run = _Run(manifest, root, lab, workers or os.cpu_count() or 1, force)
+    with lab.writing(), FileTree(root, manifest.enters) as tree:
+        run = _Run(manifest, tree, lab, workers or os.cpu_count() or 1, force)
         report = run.run(prune, on_progress or (lambda _done, _total: None))
     report.seconds = round(time.monotonic() - start, 3)
     return report
@@ -104,7 +105,8 @@ def ingest(
 
 def preview(manifest: Manifest, root: Path) -> dict[str, Any]:
     """Return what `ingest` would read, by the files' names alone."""
-    findings = find(manifest, root)
+    with FileTree(root, manifest.enters) as tree:
+        findings = find(manifest, tree)
     files = [found for scene in findings.scenes for found in scene.files]
     return {
         "task": manifest.task,
@@ -120,8 +122,10 @@ def preview(manifest: Manifest, root: Path) -> dict[str, Any]:
 class _Run:
     """The state of one ingest: the index rows so far, and the rows of each bucket."""
 
-    def __init__(self, manifest: Manifest, root: Path, lab: Lab, workers: int, force: bool) -> None:
-        self.manifest, self.root, self.lab, self.force = manifest, root, lab, force
+    def __init__(
+        self, manifest: Manifest, tree: FileTree, lab: Lab, workers: int, force: bool
+    ) -> None:
+        self.manifest, self.tree, self.lab, self.force = manifest, tree, lab, force
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
         self.task, self.dataset = manifest.task, manifest.dataset
         index = lab.index(self.task, self.dataset)
@@ -133,7 +137,7 @@ class _Run:
         self.saved = time.monotonic()
 
     def run(self, prune: bool, on_progress: Callable[[int, int], None]) -> IngestReport:
-        findings = find(self.manifest, self.root)
+        findings = find(self.manifest, self.tree)
         report = IngestReport(self.task, self.dataset)
         rejects = list(findings.rejects)
         self._forget(rejects)
@@ -141,7 +145,7 @@ class _Run:
         total, done = sum(len(scene.files) for scene in findings.scenes), 0
         on_progress(0, total)
         with self.pool:
-            for batch in _batches(findings.scenes, self.root):
+            for batch in _batches(findings.scenes, self.tree):
                 rejects += self._take(batch, report, seen)
                 done += sum(len(scene.files) for scene in batch)
                 on_progress(done, total)
@@ -184,7 +188,8 @@ class _Run:
                 self.rows.pop(_key(reject.found), None)
 
     def _read(self, found: FoundFile) -> ReadFile | Reject:
-        return read_file(self.root, found, self.rows.get(_key(found)), self.force)
+        reading = self.manifest.reading(found.role, found.name)
+        return read_file(self.tree, found, self.rows.get(_key(found)), self.force, reading)
 
     def _store(self, items: list[ReadFile]) -> None:
         """Write new pixels; the index forgets what they replace before they do."""
@@ -300,24 +305,16 @@ def _count(item: ReadFile, report: IngestReport) -> None:
         report.changed += 1
 
 
-def _batches(scenes: list[FoundScene], root: Path) -> Iterator[list[FoundScene]]:
+def _batches(scenes: list[FoundScene], tree: FileTree) -> Iterator[list[FoundScene]]:
     """Cut the scenes into runs that bound what is decoded at once, whole scenes each."""
     batch: list[FoundScene] = []
     files = weight = 0
     for scene in scenes:
         batch.append(scene)
         files += len(scene.files)
-        weight += sum(_bytes(root / found.file) for found in scene.files)
+        weight += sum(tree.size(found.file) for found in scene.files)
         if files >= _FILES_PER_BATCH or weight >= _BYTES_PER_BATCH:
             yield batch
             batch, files, weight = [], 0, 0
     if batch:
         yield batch
-
-
-def _bytes(path: Path) -> int:
-    """Return a file's size; 0 where it cannot be told: reading it will say why."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -28,7 +28,10 @@ def test_a_pattern_is_kept_in_its_plain_form(make_dataset):
         ({"dataset": "a/b"}, "dataset: a data set's name holds no '/'"),
         ({"dataset": "x" * 200}, "dataset: a data set's name"),
         ({"dataset": 7}, "dataset: .*valid string"),
-        ({"root": "nowhere"}, "nowhere is not a folder; correct 'root' or give --root"),
+        (
+            {"root": "nowhere"},
+            "nowhere is not a folder, nor a zip or tar archive; correct 'root' or give --root",
+        ),
         ({"sources": {"ir": "{scene}.png"}}, "sources: .*at least 2"),
         ({"sources": {"a": "{scene}.x", "b": "./{scene}.x"}}, "two sources have the same pattern"),
         ({"sources": {"a": "x/{scene}", "../b": "y/{scene}"}}, "modality '../b' holds"),
