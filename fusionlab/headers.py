@@ -29,6 +29,11 @@ _TIFF_MODES = frozenset({"F", "I", "LA"})
 #: The first bytes of a TIFF: of either byte order, classic or of more than 4 GiB.
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_FRAME = 12  # the length, the kind and the checksum of a chunk, 4 bytes each
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PNG_EXIF_TEXTS = (b"Raw profile type", b"XML:com.adobe.xmp")
+
 #: What libraries raise on broken files, and their warnings where the caller made them errors.
 BROKEN = (
     OSError,
@@ -43,6 +48,7 @@ BROKEN = (
     EOFError,
     zlib.error,
     UserWarning,
+    RuntimeWarning,
 )
 
 
@@ -78,8 +84,12 @@ def read_header(data: bytes) -> Header:
         with Image.open(io.BytesIO(data)) as image:
             scientific = _is_scientific(image)
             _check(image, scientific)
+            if image.format != "PNG" or _png_has_exif(data):
+                orientation = _orientation(image)
+            else:
+                orientation = 1  # Pillow would decode all pixels to look behind them
             frames = int(getattr(image, "n_frames", 1))
-            return Header(image.format or "?", image.mode, _orientation(image), frames, scientific)
+            return Header(image.format or "?", image.mode, orientation, frames, scientific)
     except UnidentifiedImageError:
         if data.startswith(_TIFF_MAGIC):  # Pillow does not know floating point in colour
             return Header("TIFF", "", 1, 1, scientific=True)
@@ -126,6 +136,26 @@ def _check(image: Image.Image, scientific: bool) -> None:
         )
     if "transparency" in image.info and image.mode in ("1", "L", "I;16"):
         raise ImageError("transparent", "one gray level is declared transparent; flatten the image")
+
+
+def _png_has_exif(data: bytes) -> bool:
+    """Walk the chunks of a PNG; tell whether one can hold an orientation.
+
+    A chunk longer than the file is refused: OpenCV would allocate its up to 4 GiB first.
+    """
+    found, at = False, len(_PNG_MAGIC)
+    while at < len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if at + _PNG_FRAME + length > len(data):
+            raise ImageError(
+                "undecodable", f"the PNG is truncated: its chunk {kind!r} at byte {at} goes on"
+            )
+        text = kind in _PNG_TEXTS and data.startswith(_PNG_EXIF_TEXTS, at + 8)
+        found = found or text or kind == b"eXIf"
+        if kind == b"IEND":
+            return found
+        at += _PNG_FRAME + length
+    raise ImageError("undecodable", "the PNG is truncated: it has no end")
 
 
 def _orientation(image: Image.Image) -> int:

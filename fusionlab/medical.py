@@ -18,7 +18,7 @@ import numpy as np
 
 from fusionlab.errors import ImageError
 from fusionlab.headers import BROKEN, check_size
-from fusionlab.ranges import Reading, finite, undeclared
+from fusionlab.ranges import Reading, finite, is_range, undeclared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,9 +73,17 @@ def needs_extra(kind: str) -> ImageError:
 def nifti_errors() -> tuple[type[Exception], ...]:
     """Return what nibabel raises on broken files, beside the usual."""
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.orientations import OrientationError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
-    return ImageFileError, HeaderDataError
+    return ImageFileError, HeaderDataError, OrientationError, WrapStructError
+
+
+def is_number(image: Any) -> bool:
+    """Tell whether a NIfTI image holds real numbers of at most 64 bit."""
+    dtype = image.get_data_dtype()
+    return dtype.kind in "fiu" and dtype.itemsize <= np.dtype(np.float64).itemsize
 
 
 def _is_nifti(data: bytes) -> bool:
@@ -84,12 +92,12 @@ def _is_nifti(data: bytes) -> bool:
 
 def _read_dicom(data: bytes, reading: Reading | None, notes: list[str]) -> tuple[str, Any]:
     import pydicom
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.pixels import apply_modality_lut, pixel_array
 
     try:
         record = pydicom.dcmread(io.BytesIO(data))
-    except InvalidDicomError as error:
+    except (BytesLengthException, InvalidDicomError) as error:
         raise ImageError("undecodable", f"the DICOM file is broken: {error}") from None
     mode = str(record.get("PhotometricInterpretation", ""))
     _check_dicom(record, mode)
@@ -135,9 +143,10 @@ def _own_window(record: Any, values: NDArray[Any]) -> Reading:
     note = f"own_window:{centre:g}/{width:g}"
     if function == "LINEAR":
         centre, width = centre - 0.5, width - 1
-    if not (np.isfinite([centre, width]).all() and width > 0):
+    low, high = centre - width / 2, centre + width / 2
+    if not is_range(low, high):
         raise ImageError("needs_range", f"the DICOM file's window {note} is none; write 'window'")
-    return Reading(centre - width / 2, centre + width / 2, note, clips=True)
+    return Reading(low, high, note, clips=True)
 
 
 def _first(value: Any) -> float | None:
@@ -153,12 +162,12 @@ def _read_nifti(data: bytes, reading: Reading | None, notes: list[str]) -> tuple
     kind = nibabel.Nifti2Image if data[4:7] in (b"n+2", b"ni2") else nibabel.Nifti1Image
     try:
         image = kind.from_bytes(data)
+        values = finite(_axial(image))
     except nifti_errors() as error:
         raise ImageError("undecodable", f"the NIfTI file is broken: {error}") from None
-    values = finite(_axial(image))
     header = image.header
     low, high = float(header["cal_min"]), float(header["cal_max"])
-    if reading is None and high > low and np.isfinite([low, high]).all():
+    if reading is None and is_range(low, high):
         source = "percentile" if header["descrip"].item() == PERCENTILES else "own"
         note = f"{source}_window:{(low + high) / 2:g}/{high - low:g}"
         reading = Reading(low, high, note, clips=True)
@@ -172,14 +181,14 @@ def _axial(image: Any) -> NDArray[Any]:
     import nibabel
 
     shape = image.shape
-    if len(shape) < 2 or any(side != 1 for side in shape[3:]) or image.get_data_dtype().fields:
+    if len(shape) < 2 or any(side != 1 for side in shape[3:]) or not is_number(image):
         raise ImageError("unsupported_mode", f"{len(shape)} axes of {image.get_data_dtype()}")
     check_size(int(np.prod(shape[1:])), shape[0])
     image = image.slicer[(..., *[0] * (len(shape) - 3))] if len(shape) > 3 else image
     if len(shape) == 2:
         image = type(image)(np.asanyarray(image.dataobj)[..., None], image.affine)
     values = np.asanyarray(nibabel.as_closest_canonical(image).dataobj)
-    if values.shape[2] != 1 or values.dtype.kind not in "fiu":
+    if values.shape[2] != 1:
         raise ImageError(
             "unsupported_mode",
             f"a volume of {' x '.join(map(str, shape))} {values.dtype}, not one axial slice; a "

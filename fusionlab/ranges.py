@@ -7,6 +7,7 @@ A declared range ``lo..hi`` maps linearly and is rounded half to even::
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,12 @@ class Reading:
                 f"{outside:.1%} of the values lie outside the declared {self.low:g}..{self.high:g}:"
                 f" they go from {exact.min():g} to {exact.max():g}; correct 'data_range'",
             )
+
+
+def is_range(low: float, high: float) -> bool:
+    """Tell whether values can be mapped from ``low..high``: it rises, and is not absurd."""
+    width = high - low
+    return width > 0 and math.isfinite(width) and math.isfinite(_LEVELS / width)
 
 
 def finite(values: NDArray[Any]) -> NDArray[Any]:

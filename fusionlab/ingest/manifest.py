@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -12,7 +11,7 @@ from fusionlab.configs import Config, load_yaml
 from fusionlab.errors import ConfigError, suggest
 from fusionlab.ingest.archives import is_archive
 from fusionlab.ingest.patterns import Pattern
-from fusionlab.ranges import Reading
+from fusionlab.ranges import Reading, is_range
 from fusionlab.store import is_safe_name
 from fusionlab.tasks import TASKS
 
@@ -106,7 +105,7 @@ class Manifest(Config):
     @classmethod
     def _ranges_rise(cls, ranges: _Numbers) -> _Numbers:
         for role, (low, high) in ranges.items():
-            if not (math.isfinite(high - low) and low < high):
+            if not is_range(low, high):
                 raise ValueError(f"{role}: the range {low:g}..{high:g} does not rise")
         return ranges
 
@@ -114,7 +113,7 @@ class Manifest(Config):
     @classmethod
     def _windows_are_open(cls, windows: _Numbers) -> _Numbers:
         for role, (centre, width) in windows.items():
-            if not (math.isfinite(centre) and math.isfinite(width) and width > 0):
+            if not is_range(centre - width / 2, centre + width / 2):
                 raise ValueError(f"{role}: expected a centre and a width above 0")
         return windows
 

@@ -18,7 +18,8 @@ import numpy as np
 from fusionlab.errors import ImageError
 from fusionlab.headers import BROKEN
 from fusionlab.ingest.archives import write_spool
-from fusionlab.medical import PERCENTILES, needs_extra, nifti_errors
+from fusionlab.medical import PERCENTILES, is_number, needs_extra, nifti_errors
+from fusionlab.ranges import is_range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def _load(path: Path) -> tuple[Any, NDArray[np.float32]]:
 
 def _check(image: Any) -> None:
     shape, dtype = image.shape, image.get_data_dtype()
-    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,)) or dtype.kind not in "fiu":
+    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,)) or not is_number(image):
         raise ImageError(
             "unsupported_mode",
             f"a volume of {' x '.join(map(str, shape))} {dtype}; expected three axes of numbers",
@@ -110,10 +111,10 @@ def _check(image: Any) -> None:
 def _window(header: Any, voxels: NDArray[np.float32]) -> tuple[tuple[float, float], bytes]:
     """Return the volume's own window, or that of its percentiles, and how to describe it."""
     low, high = float(header["cal_min"]), float(header["cal_max"])
-    if high > low and math.isfinite(high - low):
+    if is_range(low, high):
         return (low, high), b""
     known = voxels[np.isfinite(voxels)]
     if not known.size:
         return (0.0, 0.0), b""
     low, high = (float(v) for v in np.percentile(known, _PERCENTILES))
-    return (low, max(high, low + 1.0) if high <= low else high), PERCENTILES
+    return (low, high if is_range(low, high) else low + 1.0), PERCENTILES
