@@ -84,10 +84,8 @@ def read_header(data: bytes) -> Header:
         with Image.open(io.BytesIO(data)) as image:
             scientific = _is_scientific(image)
             _check(image, scientific)
-            if image.format != "PNG" or _png_has_exif(data):
-                orientation = _orientation(image)
-            else:
-                orientation = 1  # Pillow would decode all pixels to look behind them
+            turned = image.format != "PNG" or _png_has_exif(data)  # Pillow would decode it to look
+            orientation = _orientation(image) if turned else 1
             frames = int(getattr(image, "n_frames", 1))
             return Header(image.format or "?", image.mode, orientation, frames, scientific)
     except UnidentifiedImageError:

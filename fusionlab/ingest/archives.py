@@ -152,12 +152,12 @@ class TarArchive(Archive):
         ) as tar:
             yield from self._headers(tar)
 
-    def _spool(self, packed: IO[bytes], packed_size: int) -> None:
+    def _spool(self, packed: Any, packed_size: int) -> None:
         """Copy what can be unpacked; what is missing at the end is noticed by the headers."""
         size = 0
         with packed:
             try:
-                while chunk := packed.read(_CHUNK):
+                while chunk := packed.read1(_CHUNK):  # read would lose what came before the break
                     size += len(chunk)
                     _bound(size, packed_size)
                     write_spool(self._file, chunk)
@@ -167,7 +167,7 @@ class TarArchive(Archive):
 
     def _headers(self, tar: tarfile.TarFile) -> Iterator[_Entry]:
         end = self._file.seek(0, os.SEEK_END)
-        while (info := tar.next()) is not None:
+        while (info := self._next(tar)) is not None:
             if not info.isdir():
                 fault = _tar_fault(info)
                 if fault is None and info.offset_data + info.size > end:
@@ -176,6 +176,13 @@ class TarArchive(Archive):
         rest = os.pread(self._file.fileno(), _BLOCK, tar.offset)
         if rest.strip(b"\0") or len(rest) < _BLOCK:
             self._fault("its end is missing or damaged; members may be lost")
+
+    def _next(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+        try:
+            return tar.next()
+        except _BROKEN as broken:  # what stands before it is whole
+            self._fault(f"it cannot be read to its end: {broken}")
+            return None
 
     def _fault(self, detail: str) -> None:
         if not self.faults:
