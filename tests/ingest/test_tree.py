@@ -270,7 +270,7 @@ def test_what_is_no_archive_is_a_broken_one(tmp_path, ending, junk):
 
 def test_of_a_tar_that_breaks_off_the_whole_members_are_read(tmp_path):
     whole = tarred({"1.png": os.urandom(2000), "2.png": os.urandom(2000)})
-    for name, cut in (("a.tar", whole[:3000]), ("b.tar.gz", gzip.compress(whole)[:3800])):
+    for name, cut in (("a.tar", whole[:3100]), ("b.tar.gz", gzip.compress(whole)[:3800])):
         put(tmp_path, name, cut)
     files, rejects = walked(tmp_path)
     assert {path: data == whole[512:2512] for path, data in files.items()} == {
