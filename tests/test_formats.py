@@ -303,6 +303,9 @@ def test_of_a_dicom_of_several_frames_the_first_is_taken():
         (nifti(np.zeros((3, 4, 1), np.int16)), "needs_range"),
         (nifti(np.full((3, 4, 1), np.nan, np.float32), window=(0, 1)), "not_finite"),
         (nifti(np.zeros((3, 4, 1), np.int16))[:360], "undecodable"),
+        (nifti(np.zeros((3, 4, 1), np.int16), np.zeros((4, 4))), "undecodable"),
+        (dicom(STORED).replace(b"UL\4\0", b"UL\3\0", 1), "undecodable"),
+        (nifti(np.arange(12, dtype=np.longdouble).reshape(3, 4, 1)), "unsupported_mode"),
         (nifti(np.zeros((3, 4, 1), np.int16), kind=nibabel.Nifti2Image)[:200], "undecodable"),
     ],
 )

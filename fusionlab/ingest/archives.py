@@ -10,31 +10,22 @@ import bz2
 import gzip
 import lzma
 import os
-import re
 import stat
 import tarfile
 import tempfile
 import threading
 import weakref
 import zipfile
-from collections import Counter
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from fusionlab.errors import ImageError
 from fusionlab.headers import BROKEN
+from fusionlab.ingest.members import Entry, Fault, bound, inflation_fault, not_a_file, sift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-#: No image that the decoder accepts needs a larger file.
-MAX_BYTES = 1 << 30
-
-#: More than this from one byte, beyond the first `_HARMLESS` bytes, is taken for a bomb.
-MAX_RATIO = 200
-
-_HARMLESS = 64 << 20
 _CHUNK = 1 << 20
 _BLOCK = 512
 _UNPACKERS: dict[str, Any] = {
@@ -43,32 +34,9 @@ _UNPACKERS: dict[str, Any] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
-_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-ENDINGS = (".zip", *_TAR_ENDINGS)
 
 _BROKEN = (*BROKEN, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, NotImplementedError)
-_DRIVE = re.compile(r"[A-Za-z]:")
-_CONTROL = re.compile(r"[\0-\x1f\x7f]")
 _UTF8_FLAG, _ENCRYPTED_FLAGS = 0x800, 0x1 | 0x40
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one member, or with the archive where `path` is empty."""
-
-    path: str
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A member as the archive lists it."""
-
-    name: str
-    size: int
-    where: Any
-    fault: tuple[str, str] | None = None
 
 
 class Archive:
@@ -88,7 +56,7 @@ class Archive:
             entries = list(self._list(path))
         except _BROKEN as broken:
             raise _broken(broken) from None
-        self._entries = _sift(entries, self.faults)
+        self._entries = sift(entries, self.faults)
         self.members = {path: entry.size for path, entry in self._entries.items()}
 
     def read(self, path: str) -> bytes:
@@ -108,25 +76,25 @@ class Archive:
             raise _broken(f"{len(data):,} bytes of {entry.size:,} are there")
         return data
 
-    def _list(self, path: Path) -> Iterator[_Entry]:
+    def _list(self, path: Path) -> Iterator[Entry]:
         raise NotImplementedError
 
-    def _read(self, entry: _Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         raise NotImplementedError
 
 
 class ZipArchive(Archive):
     """A zip archive; stored and deflated members, which is what all programs write."""
 
-    def _list(self, path: Path) -> Iterator[_Entry]:
+    def _list(self, path: Path) -> Iterator[Entry]:
         self._lock = threading.Lock()
         self._zip = zipfile.ZipFile(self._file)
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
-        _bound(sum(info.file_size for info in infos), path.stat().st_size)
+        bound(sum(info.file_size for info in infos), path.stat().st_size)
         for info in infos:
-            yield _Entry(*_zip_name(info), info, _zip_fault(info))
+            yield Entry(*_zip_name(info), info, _zip_fault(info))
 
-    def _read(self, entry: _Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         with self._lock:  # zipfile guards its reads, not its count of open members
             member = self._zip.open(entry.where)
         try:
@@ -139,7 +107,7 @@ class ZipArchive(Archive):
 class TarArchive(Archive):
     """A tar archive; a compressed one is unpacked once, into a temporary file without a name."""
 
-    def _list(self, path: Path) -> Iterator[_Entry]:
+    def _list(self, path: Path) -> Iterator[Entry]:
         unpack = _UNPACKERS.get(path.suffix.lower())
         if unpack is not None:
             packed, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115
@@ -159,20 +127,20 @@ class TarArchive(Archive):
             try:
                 while chunk := packed.read1(_CHUNK):  # read would lose what came before the break
                     size += len(chunk)
-                    _bound(size, packed_size)
+                    bound(size, packed_size)
                     write_spool(self._file, chunk)
             except _BROKEN as broken:
                 self._fault(f"it breaks off after {size:,} bytes: {broken}")
         self._file.flush()
 
-    def _headers(self, tar: tarfile.TarFile) -> Iterator[_Entry]:
+    def _headers(self, tar: tarfile.TarFile) -> Iterator[Entry]:
         end = self._file.seek(0, os.SEEK_END)
         while (info := self._next(tar)) is not None:
             if not info.isdir():
                 fault = _tar_fault(info)
                 if fault is None and info.offset_data + info.size > end:
                     fault = "broken_archive", "the archive ends before the member does"
-                yield _Entry(info.name, info.size, info.offset_data, fault)
+                yield Entry(info.name, info.size, info.offset_data, fault)
         rest = os.pread(self._file.fileno(), _BLOCK, tar.offset)
         if rest.strip(b"\0") or len(rest) < _BLOCK:
             self._fault("its end is missing or damaged; members may be lost")
@@ -188,7 +156,7 @@ class TarArchive(Archive):
         if not self.faults:
             self.faults.append(Fault("", "broken_archive", f"{detail}; pack it again"))
 
-    def _read(self, entry: _Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         return os.pread(self._file.fileno(), entry.size, entry.where)
 
 
@@ -199,11 +167,6 @@ class _Info(tarfile.TarInfo):
         if count < 0 or count > 1 << 60:
             raise tarfile.HeaderError("a negative or absurd size")
         return super()._block(count)  # type: ignore[misc, no-any-return]
-
-
-def is_archive(name: str) -> bool:
-    """Tell by its name whether a file is an archive that can be read in place."""
-    return name.lower().endswith(ENDINGS)
 
 
 def open_archive(path: Path) -> Archive:
@@ -217,41 +180,6 @@ def open_archive(path: Path) -> Archive:
     return (ZipArchive if path.name.lower().endswith(".zip") else TarArchive)(path)
 
 
-def _sift(entries: Iterable[_Entry], faults: list[Fault]) -> dict[str, _Entry]:
-    """Return the members that can be used, sorted; hidden ones are passed over."""
-    kept: list[tuple[str, _Entry]] = []
-    for entry in entries:
-        path = entry.name.removeprefix("./")
-        fault = _name_fault(path) or entry.fault or _size_fault(path, entry.size)
-        hidden = any(part.startswith(".") for part in path.split("/"))
-        if fault is not None and not (hidden and fault[0] != "unsafe_name"):
-            faults.append(Fault(printable(path), *fault))
-        elif not hidden:
-            kept.append((path, entry))
-    count = Counter(path for path, _ in kept)
-    for path in sorted(path for path, times in count.items() if times > 1):
-        detail = f"{count[path]} members of the archive have this name; keep one"
-        faults.append(Fault(path, "duplicate_file", detail))
-    return {path: entry for path, entry in sorted(kept, key=lambda k: k[0]) if count[path] == 1}
-
-
-def _name_fault(path: str) -> tuple[str, str] | None:
-    if printable(path) != path:
-        return "name_not_utf8", "the member's name is not UTF-8; rename it"
-    parts = path.split("/")
-    if "\\" in path or _DRIVE.match(path) or _CONTROL.search(path) or {"", ".", ".."} & {*parts}:
-        return "unsafe_name", f"{path!r} is no plain relative path; pack it again"
-    return None
-
-
-def _size_fault(path: str, size: int) -> tuple[str, str] | None:
-    if is_archive(path) or path.lower().endswith((".nii", ".nii.gz")):
-        return "nested_archive", "an archive or volume inside an archive; unpack the outer one"
-    if size > MAX_BYTES:
-        return "too_many_bytes", f"{size:,} bytes; at most {MAX_BYTES:,} are read"
-    return None
-
-
 def _zip_name(info: zipfile.ZipInfo) -> tuple[str, int]:
     """Return the name and the size; a name without the UTF-8 flag is UTF-8 or nothing we know."""
     name = info.orig_filename
@@ -263,41 +191,20 @@ def _zip_name(info: zipfile.ZipInfo) -> tuple[str, int]:
 def _zip_fault(info: zipfile.ZipInfo) -> tuple[str, str] | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind and not stat.S_ISREG(kind):
-        return _not_a_file(stat.S_ISLNK(kind))
+        return not_a_file(stat.S_ISLNK(kind))
     if info.flag_bits & _ENCRYPTED_FLAGS:
         return "encrypted", "the member is encrypted; pack it again without a password"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "unsupported_format", f"packed by method {info.compress_type}; pack it by deflate"
-    if info.file_size > _HARMLESS and info.file_size > MAX_RATIO * info.compress_size:
-        return _bomb(info.file_size, info.compress_size)
-    return None
+    return inflation_fault(info.file_size, info.compress_size)
 
 
 def _tar_fault(info: tarfile.TarInfo) -> tuple[str, str] | None:
     if not info.isreg():
-        return _not_a_file(info.issym() or info.islnk())
+        return not_a_file(info.issym() or info.islnk())
     if info.issparse():
         return "unsupported_format", "a sparse member; pack it again without --sparse"
     return None
-
-
-def _not_a_file(link: bool) -> tuple[str, str]:
-    if link:
-        return "linked_member", "a link inside an archive is not followed; pack the file itself"
-    return "unreadable", "is no regular file but a device, a pipe or the like"
-
-
-def _bound(size: int, packed: int) -> None:
-    """Refuse an archive that would inflate to absurdly more than it is."""
-    if size > _HARMLESS and size > MAX_RATIO * packed:
-        raise ImageError(*_bomb(size, packed))
-
-
-def _bomb(size: int, packed: int) -> tuple[str, str]:
-    return (
-        "archive_bomb",
-        f"{packed:,} bytes inflate to {size:,} or more; at most {MAX_RATIO} times is accepted",
-    )
 
 
 def write_spool(spool: IO[bytes], chunk: bytes) -> None:
@@ -320,8 +227,3 @@ def write_spool(spool: IO[bytes], chunk: bytes) -> None:
 
 def _broken(why: object) -> ImageError:
     return ImageError("broken_archive", f"the archive is broken: {why}; pack it again")
-
-
-def printable(path: str) -> str:
-    """Return a path as text, with what of it is not UTF-8 escaped."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from fusionlab.configs import Config, load_yaml
 from fusionlab.errors import ConfigError, suggest
-from fusionlab.ingest.archives import is_archive
+from fusionlab.ingest.members import is_archive
 from fusionlab.ingest.patterns import Pattern
 from fusionlab.ranges import Reading, is_range
 from fusionlab.store import is_safe_name

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionlab.errors import ImageError
-from fusionlab.ingest.archives import MAX_BYTES, Archive, is_archive, open_archive, printable
+from fusionlab.ingest.archives import Archive, open_archive
+from fusionlab.ingest.members import MAX_BYTES, is_archive, is_volume, printable
 from fusionlab.ingest.rejects import Reject
-from fusionlab.ingest.volumes import Volume, is_volume
+from fusionlab.ingest.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

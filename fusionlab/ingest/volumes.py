@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusionlab.ingest.archives import Fault
+    from fusionlab.ingest.members import Fault
 
 #: More voxels than this in a header are not read.
 MAX_VOXELS = 1 << 28
 
-ENDINGS = (".nii", ".nii.gz")
 _PERCENTILES = (0.5, 99.5)
 _HEADER_BYTES = 352
 
@@ -71,11 +70,6 @@ class Volume:
         image.header["descrip"] = self._described
         data: bytes = image.to_bytes()
         return data
-
-
-def is_volume(name: str) -> bool:
-    """Tell by its name whether a file is a NIfTI volume."""
-    return name.lower().endswith(ENDINGS)
 
 
 def _load(path: Path) -> tuple[Any, NDArray[np.float32]]:

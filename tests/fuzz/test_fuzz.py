@@ -20,7 +20,7 @@ from fuzz.seeds import ARCHIVES, IMAGES, MANIFEST, damaged
 from fusionlab import headers
 from fusionlab.errors import ConfigError, ImageError
 from fusionlab.images import decode
-from fusionlab.ingest import archives, load_manifest, volumes
+from fusionlab.ingest import load_manifest, members, volumes
 from fusionlab.ingest.tree import FileTree
 from fusionlab.ranges import Reading
 
@@ -32,7 +32,7 @@ def small_limits():
     """Lower the limits: at the true ones, a damaged header only tests how much memory there is."""
     with (
         mock.patch.object(headers, "MAX_PIXELS", 1_000_000),
-        mock.patch.object(archives, "_HARMLESS", 1 << 20),
+        mock.patch.object(members, "HARMLESS", 1 << 20),
         mock.patch.object(volumes, "MAX_VOXELS", 1_000_000),
     ):
         yield
