@@ -17,6 +17,8 @@ from fusionlab.ranges import Reading
 UNIT = RGB.astype(np.float64) / 255
 STORED = np.array([[0, 864, 1064], [1264, 3000, 1100]], np.uint16)  # minus 1024: Hounsfield
 
+FLAT = nifti(np.zeros((3, 4, 1), np.int16))
+
 
 def reason(data, reading=None):
     with pytest.raises(ImageError) as caught:
@@ -300,12 +302,12 @@ def test_of_a_dicom_of_several_frames_the_first_is_taken():
         (dicom(STORED, PhotometricInterpretation="PALETTE COLOR"), "unsupported_mode"),
         (nifti(np.zeros((3, 4, 5), np.int16)), "unsupported_mode"),
         (nifti(np.zeros((3, 4, 1), np.complex64)), "unsupported_mode"),
-        (nifti(np.zeros((3, 4, 1), np.int16)), "needs_range"),
+        (FLAT, "needs_range"),
         (nifti(np.full((3, 4, 1), np.nan, np.float32), window=(0, 1)), "not_finite"),
-        (nifti(np.zeros((3, 4, 1), np.int16))[:360], "undecodable"),
-        (nifti(np.zeros((3, 4, 1), np.int16), np.zeros((4, 4))), "undecodable"),
+        (FLAT[:360], "undecodable"),
+        (FLAT[:280] + bytes(48) + FLAT[328:], "undecodable"),  # an affine of zeros
         (dicom(STORED).replace(b"UL\4\0", b"UL\3\0", 1), "undecodable"),
-        (nifti(np.arange(12, dtype=np.longdouble).reshape(3, 4, 1)), "unsupported_mode"),
+        (nifti(np.zeros((3, 4, 1), [(c, "u1") for c in "RGB"])), "unsupported_mode"),
         (nifti(np.zeros((3, 4, 1), np.int16), kind=nibabel.Nifti2Image)[:200], "undecodable"),
     ],
 )
