@@ -8,52 +8,31 @@ An image is a C-contiguous array of shape (H, W) or (H, W, 3) in RGB order, ``ui
 from __future__ import annotations
 
 import hashlib
-import io
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from fusionlab.errors import ImageError
+from fusionlab.headers import Header, read_header
+from fusionlab.medical import is_medical, read_medical
+from fusionlab.ranges import finite, undeclared
+from fusionlab.tiffs import read_tiff
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+    from fusionlab.ranges import Reading
 
-#: Formats that the decoder accepts, as Pillow names them.
-FORMATS = frozenset({"BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 #: File endings that a walk over a folder takes for images.
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-#: More pixels than this in a header is taken for a decompression bomb.
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
-
-_ORIENTATION = 274
-_PLANAR_CONFIGURATION = 284
-
-#: Modes, as Pillow names them, whose pixels OpenCV would convert, or strip of their alpha.
-_LOSSY_MODES = frozenset({"CMYK", "YCbCr", "LAB", "HSV", "F", "I", "PA"})
-
-#: What Pillow raises on broken headers, and its warnings where the caller made them errors.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    struct.error,
-    EOFError,
-    zlib.error,
-    UserWarning,
-)
+#: Transparency around one opaque rectangle of at least this share of the area is a border.
+_MOST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,50 +44,55 @@ class DecodedImage:
     pixels : (H, W) or (H, W, 3) RGB, uint8 or uint16, C-contiguous.
     file_format, file_mode : as Pillow names them, e.g. ``"PNG"`` and ``"RGB"``.
     notes : what was undone on the way in: ``equal_channels``, ``opaque_alpha``, ``palette``,
-        ``exif_rotated``, ``first_frame`` (of several).
+        ``exif_rotated``, ``first_frame`` (of several), ``transparent_border``, ``range:LOW..HIGH``,
+        ``window:CENTRE/WIDTH``, ``clipped``.
+    opaque_box : (y, x, height, width) of the opaque rectangle inside a transparent border.
     """
 
     pixels: Pixels
     file_format: str
     file_mode: str
     notes: tuple[str, ...]
+    opaque_box: tuple[int, int, int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What a file says of itself before its pixels are decoded."""
-
-    file_format: str
-    mode: str
-    orientation: int
-    frames: int
-
-
-def decode(data: bytes) -> DecodedImage:
+def decode(data: bytes, reading: Reading | None = None) -> DecodedImage:
     """Decode one image file held in memory.
+
+    Parameters
+    ----------
+    reading : the declared range or window of the values. 8-bit images are taken as they are,
+        others are mapped to the whole range of uint16; without it, 16-bit images are taken as they
+        are and others are refused.
 
     Raises
     ------
     ImageError
         With reason ``empty_file``, ``undecodable``, ``unsupported_format``, ``unsupported_mode``,
-        ``too_many_pixels`` or ``transparent``.
+        ``too_many_pixels``, ``transparent``, ``needs_range``, ``out_of_range``, ``not_finite`` or
+        ``needs_extra``.
     """
     if not data:
         raise ImageError("empty_file", "the file has 0 bytes; copy it again")
-    header = _read_header(data)
-    notes = ["palette"] if header.mode == "P" else []
+    notes: list[str] = []
+    if is_medical(data):
+        file_format, mode, shown = read_medical(data, reading, notes)
+        return DecodedImage(_contiguous(shown), file_format, mode, tuple(notes))
+    header = read_header(data)
+    colours, alpha, header = _read_raw(data, header)
+    if header.mode == "P":
+        notes.append("palette")
     if header.frames > 1:
         notes.append("first_frame")
-    pixels = _to_gray_or_rgb(_read_pixels(data, header.file_format), notes)
+    box = None if alpha is None else _border(alpha, notes)
+    pixels = _levels(_gray_if_equal(colours, notes), reading, notes)
     if header.orientation != 1:
         notes.append("exif_rotated")
-        if header.file_format != "TIFF":  # OpenCV turns those, and only those, itself
-            pixels = _upright(pixels, header.orientation)
-    return DecodedImage(_contiguous(pixels), header.file_format, header.mode, tuple(notes))
+    return DecodedImage(_contiguous(pixels), header.file_format, header.mode, tuple(notes), box)
 
 
-def read_image(path: Path) -> Pixels:
-    """Read one image file.
+def read_image(path: Path, reading: Reading | None = None) -> Pixels:
+    """Read one image file; `reading` as for `decode`.
 
     Raises
     ------
@@ -116,62 +100,31 @@ def read_image(path: Path) -> Pixels:
         When it cannot be read or decoded; the message names the file.
     """
     try:
-        return decode(path.read_bytes()).pixels
+        return decode(path.read_bytes(), reading).pixels
     except OSError as error:
         raise ImageError("unreadable", f"{path}: cannot be read: {error.strerror}") from None
     except ImageError as error:
         raise ImageError(error.reason, f"{path}: {error.detail}") from None
 
 
-def _read_header(data: bytes) -> _Header:
-    """Read and check the header, without decoding the pixels."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            _check_header(image)
-            frames = int(getattr(image, "n_frames", 1))
-            return _Header(image.format or "?", image.mode, _orientation(image), frames)
-    except UnidentifiedImageError:
-        raise ImageError("undecodable", "the bytes are no image format known here") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
-        raise ImageError("too_many_pixels", f"{bomb}") from None
-    except _BROKEN as broken:
-        raise ImageError("undecodable", f"the header is broken: {broken}") from None
+def _read_raw(data: bytes, header: Header) -> tuple[NDArray[Any], NDArray[Any] | None, Header]:
+    """Decode upright: (H, W) or (H, W, 3) RGB of any real dtype, and (H, W) alpha or None."""
+    if header.scientific:
+        pixels, header = read_tiff(data)
+    else:
+        pixels = _read_pixels(data, header.file_format)
+    if header.orientation != 1 and (header.scientific or header.file_format != "TIFF"):
+        pixels = _upright(pixels, header.orientation)  # OpenCV turns other TIFFs itself
+    if pixels.ndim == 2:
+        return pixels, None, header
+    channels = pixels.shape[2]
+    alpha = pixels[..., -1] if channels in (2, 4) else None
+    if channels == 2:
+        return pixels[..., 0], alpha, header
+    return (pixels[..., :3] if header.scientific else pixels[..., 2::-1]), alpha, header
 
 
-def _check_header(image: Image.Image) -> None:
-    """Refuse what is too large, or what OpenCV would not decode as it is."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            "too_many_pixels",
-            f"{width} x {height} pixels; at most {MAX_PIXELS:,} are accepted: crop or tile it",
-        )
-    if image.format not in FORMATS:
-        raise ImageError(
-            "unsupported_format",
-            f"format {image.format}; expected one of {', '.join(sorted(FORMATS))}",
-        )
-    tiff = image.format == "TIFF"
-    if image.mode in _LOSSY_MODES or (tiff and image.mode == "LA"):
-        raise ImageError(
-            "unsupported_mode", f"mode {image.mode}; save it as gray or RGB, 8 or 16 bit"
-        )
-    if tiff and getattr(image, "tag_v2", {}).get(_PLANAR_CONFIGURATION, 1) != 1:
-        raise ImageError("unsupported_mode", "a planar TIFF; save it with interleaved channels")
-    if "transparency" in image.info and image.mode in ("1", "L", "I;16"):
-        raise ImageError("transparent", "one gray level is declared transparent; flatten the image")
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation; 1, upright, where there is none that makes sense."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except _BROKEN:  # the EXIF block is broken; the pixels need not be
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _read_pixels(data: bytes, file_format: str) -> Pixels:
+def _read_pixels(data: bytes, file_format: str) -> NDArray[Any]:
     """Decode the pixels as OpenCV does: (H, W), or (H, W, C) in BGR or BGRA order."""
     # Some versions of OpenCV fill what is missing of a JPEG with gray. In compressed data no
     # marker can occur, so that the last start of scan comes before the last end of image.
@@ -185,11 +138,7 @@ def _read_pixels(data: bytes, file_format: str) -> Pixels:
             "undecodable",
             f"the header says {file_format} but the pixels do not decode (truncated?)",
         )
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(
-            "unsupported_mode", f"pixels are {pixels.dtype}; expected 8 or 16 bit unsigned integers"
-        )
-    decoded: Pixels = pixels
+    decoded: NDArray[Any] = pixels
     return decoded
 
 
@@ -197,27 +146,66 @@ def _contiguous(pixels: Pixels) -> Pixels:
     return pixels if pixels.flags.c_contiguous else pixels.copy()
 
 
-def _to_gray_or_rgb(pixels: Pixels, notes: list[str]) -> Pixels:
-    """Turn OpenCV's gray, BGR or BGRA array into (H, W) or (H, W, 3) RGB."""
+def _border(alpha: NDArray[Any], notes: list[str]) -> tuple[int, int, int, int] | None:
+    """Return the box inside a transparent border, None where all is opaque; refuse the rest."""
+    opaque = alpha == (np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1.0)
+    if opaque.all():
+        notes.append("opaque_alpha")
+        return None
+    box = opaque_box(opaque)
+    if box is None:
+        raise ImageError(
+            "transparent",
+            f"{1 - opaque.mean():.1%} of the pixels are transparent; flatten or crop the image",
+        )
+    notes.append("transparent_border")
+    return box
+
+
+def opaque_box(opaque: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Return the one opaque rectangle inside a transparent border, or None.
+
+    Parameters
+    ----------
+    opaque : (H, W), where the image is wholly opaque.
+
+    Returns
+    -------
+    (y, x, height, width), where all opaque pixels lie in one rectangle, all of it is opaque, and
+    it covers at least half of the image; else None.
+    """
+    rows, columns = np.flatnonzero(opaque.any(1)), np.flatnonzero(opaque.any(0))
+    if not len(rows):
+        return None
+    y, x = int(rows[0]), int(columns[0])
+    height, width = int(rows[-1]) - y + 1, int(columns[-1]) - x + 1
+    whole = bool(opaque[y : y + height, x : x + width].all())
+    return (y, x, height, width) if whole and height * width >= _MOST * opaque.size else None
+
+
+def _gray_if_equal(pixels: NDArray[Any], notes: list[str]) -> NDArray[Any]:
+    """Turn three equal channels into one."""
     if pixels.ndim == 2:
         return pixels
-    if pixels.shape[2] == 4:
-        opaque = np.iinfo(pixels.dtype).max
-        if (pixels[..., 3] != opaque).any():
-            share = float((pixels[..., 3] != opaque).mean())
-            raise ImageError(
-                "transparent",
-                f"{share:.1%} of the pixels are transparent; flatten or crop the image",
-            )
-        notes.append("opaque_alpha")
-    b, g, r = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    r, g, b = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     if np.array_equal(b, g) and np.array_equal(g, r):
         notes.append("equal_channels")
         return g
-    return pixels[..., 2::-1]
+    return pixels
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def _levels(pixels: NDArray[Any], reading: Reading | None, notes: list[str]) -> Pixels:
+    """Map what is not 8 bit by its declared range; without one, 16 bit is taken as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if reading is not None:
+        return reading.apply(pixels, notes)
+    if pixels.dtype == np.uint16:
+        return pixels
+    raise undeclared(finite(pixels))
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo an EXIF orientation (2..8), as the EXIF standard defines it."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

@@ -14,7 +14,7 @@ LAYERS = {
     | {"evaluation", "demo", "measuring", "testing", "upkeep"},
     "parts": {"metrics", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
-    | {"errors", "terminal", "regions"},
+    | {"errors", "terminal", "regions", "headers", "tiffs", "medical", "ranges"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

@@ -417,3 +417,39 @@ def test_nothing_to_measure_says_what_was_turned_away(tmp_path):
         write_image(tmp_path / name, image)
     with pytest.raises(UsageError, match="claim the same place"):
         measure_folders(tmp_path / "a", tmp_path / "b", tmp_path / "f")
+
+
+# -- ranges ------------------------------------------------------------------------------------
+
+
+def test_12_bit_files_measure_like_their_8_bit_selves_once_their_range_is_declared(tmp_path):
+    plain, deep = tmp_path / "plain", tmp_path / "deep"
+    a, b = sources(0)
+    images = {"a": a, "b": b, "f": fuse("mean", a, b)}
+    for name, image in images.items():
+        write_image(plain / f"{name}.png", image)
+        write_image(deep / f"{name}.png", image.astype(np.uint16) * 16)  # 4080 is white
+    files = [deep / f"{name}.png" for name in "abf"]
+    expected = measure_files(*(plain / f"{name}.png" for name in "abf"), ["EN", "SD"]).only()
+    got = measure_files(*files, ["EN", "SD"], data_range=(0, 4080)).only()
+    assert got == pytest.approx(expected, rel=1e-3)
+    assert measure_files(*files, ["SD"]).only()["SD"] < expected["SD"] / 10
+    told = command(*files, "--metrics", "SD", "--data-range", "0", "4080", "--json")
+    assert json.loads(told.stdout)["SD"] == got["SD"]
+    folders = measure_folders(*files_in_folders(tmp_path, files), ["SD"], data_range=(0, 4080))
+    assert folders.images["SD"].tolist() == [got["SD"]]
+
+
+def files_in_folders(root: Path, files: list[Path]) -> list[Path]:
+    made = [root / "folders" / file.stem for file in files]
+    for folder, file in zip(made, files, strict=True):
+        folder.mkdir(parents=True)
+        (folder / "x.png").write_bytes(file.read_bytes())
+    return made
+
+
+def test_a_range_that_does_not_rise_is_refused(folders):
+    told = command(*folders, "--data-range", "1", "0")
+    assert told.exit_code == 2
+    with pytest.raises(UsageError, match=r"1\.\.0 does not rise"):
+        measure_folders(*folders, data_range=(1, 0))

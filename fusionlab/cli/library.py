@@ -32,6 +32,12 @@ def measure(
     reference: Annotated[
         Path | None, typer.Option(help="True fused image or images, e.g. for PSNR_ref.")
     ] = None,
+    data_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH", help="Least and greatest value of images that are not 8 bit."
+        ),
+    ] = None,
     out: Annotated[
         list[Path] | None,
         typer.Option(
@@ -67,11 +73,14 @@ def measure(
                 names,
                 preset=preset,
                 reference=reference,
+                data_range=data_range,
                 workers=workers,
                 on_progress=advance,
             )
     else:
-        table = measure_files(a, b, fused, names, preset=preset, reference=reference)
+        table = measure_files(
+            a, b, fused, names, preset=preset, reference=reference, data_range=data_range
+        )
     seconds = time.monotonic() - start
     written = [str(file) for path in out or [] for file in write(table, path)]
     if as_json:

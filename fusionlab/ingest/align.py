@@ -135,53 +135,6 @@ def recognise_source(source: Array, scene: Array) -> Alignment | None:
     return Alignment("resize", (0, 0, H, W), (0, 0, h, w), detail, float("nan"), enlarge=k)
 
 
-def opaque_box(alpha: Array) -> Box | None:
-    """Return the opaque rectangle (y, x, h, w) within a transparent border.
-
-    Found by dropping, one after the other, the outer row or column that is transparent for the
-    largest share. Half-transparent counts as transparent: such colours are mixed with another
-    picture's.
-
-    Parameters
-    ----------
-    alpha : (H, W) uint8 or uint16; opaque is the dtype's maximum.
-
-    Returns
-    -------
-    None when a transparent spot lies inside, or the border takes more than half of the image.
-    """
-    clear = (alpha != np.iinfo(alpha.dtype).max).astype(np.uint8)
-    if _has_holes(clear):
-        return None
-    total = cv2.integral(clear)
-    top, left, bottom, right = 0, 0, *alpha.shape
-
-    def share(y0: int, x0: int, y1: int, x1: int) -> float:
-        inside = total[y1, x1] - total[y0, x1] - total[y1, x0] + total[y0, x0]
-        return float(inside) / max((y1 - y0) * (x1 - x0), 1)
-
-    while 2 * (bottom - top) * (right - left) >= alpha.size:
-        if share(top, left, bottom, right) == 0:
-            return top, left, bottom - top, right - left
-        edges = (
-            share(top, left, top + 1, right),
-            share(bottom - 1, left, bottom, right),
-            share(top, left, bottom, left + 1),
-            share(top, right - 1, bottom, right),
-        )
-        worst = int(np.argmax(edges))
-        top, bottom = top + (worst == 0), bottom - (worst == 1)
-        left, right = left + (worst == 2), right - (worst == 3)
-    return None
-
-
-def _has_holes(clear: NDArray[np.uint8]) -> bool:
-    """Whether transparent pixels hang together without reaching the image's edge."""
-    _, labels = cv2.connectedComponents(clear, connectivity=8)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return bool(np.setdiff1d(labels, edge[edge > 0]).max(initial=0) > 0)
-
-
 def _structure(image: Array) -> NDArray[np.float32]:
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)

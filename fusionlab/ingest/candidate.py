@@ -10,18 +10,16 @@ from fusionlab.ingest.align import recognise
 from fusionlab.ingest.checks import Checks, Facts
 from fusionlab.ingest.describe import describe as measure
 from fusionlab.ingest.likeness import describe
-from fusionlab.ingest.read import OpenedFile, decode_file, open_file
 from fusionlab.ingest.rejects import Reject
-from fusionlab.ingest.scene import judged_by
-from fusionlab.regions import Region
+from fusionlab.regions import Region, crop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fusionlab.images import DecodedImage, Pixels
     from fusionlab.ingest.find import FoundFile
     from fusionlab.ingest.match import Explained
+    from fusionlab.ingest.read import Reader
     from fusionlab.ingest.scene import Scene
     from fusionlab.ingest.search import SceneSearch
 
@@ -29,7 +27,7 @@ Outcome: TypeAlias = Admitted | Misfit | Reject
 
 
 def judge_candidate(
-    root: Path,
+    reader: Reader,
     found: FoundFile,
     scene: Scene,
     known: Mapping[str, Any] | None,
@@ -44,22 +42,30 @@ def judge_candidate(
     known : the row of the index for the same place; a file of the same bytes, judged by the same
         checks against the same sources, stands unless `force`.
     """
-    opened = open_file(root, found)
+    opened = reader.open(found)
     if isinstance(opened, Reject):
         return opened
-    if known is not None and not force and _stands(known, opened, scene):
+    if known is not None and not force and reader.stands(opened, known, scene.stamp):
         return Admitted.standing(found, known)
-    image = decode_file(opened)
+    image = reader.decode(opened)
     if isinstance(image, Reject):
         return image
-    explained = search.explain(describe([luminance(image.pixels)]), scene.name, scene.descriptor)
+    pixels = crop(image.pixels, Region(*image.opaque_box) if image.opaque_box else None)
+    explained = search.explain(describe([luminance(pixels)]), scene.name, scene.descriptor)
     if explained.verdict in ("other", "none"):
         return Misfit(found, _misfit(scene.name, explained))
-    return _align(opened, image, scene, known, checks, explained.own_fit)
-
-
-def _stands(known: Mapping[str, Any], opened: OpenedFile, scene: Scene) -> bool:
-    return known["file_digest"] == opened.digest and judged_by(known) == scene.stamp
+    aligned = _align(found, image, pixels, scene, checks)
+    if isinstance(aligned, Reject):
+        return aligned
+    pixels, region, rule = aligned
+    facts = Facts(
+        region=str(region) if region else "",
+        alignment=rule,
+        fit=explained.own_fit,
+        inspected=scene.stamp,
+    )
+    traits = measure(pixels) if found.role == "method" else None
+    return Admitted.new(opened, image, pixels, facts, known, traits)
 
 
 def _misfit(scene: str, explained: Explained) -> str:
@@ -71,38 +77,40 @@ def _misfit(scene: str, explained: Explained) -> str:
 
 
 def _align(
-    opened: OpenedFile,
-    image: DecodedImage,
-    scene: Scene,
-    known: Mapping[str, Any] | None,
-    checks: Checks,
-    fit: float,
-) -> Admitted | Reject:
-    """Bring a candidate to fit its scene by a rule that is recorded, or reject it."""
-    pixels: Pixels = image.pixels
-    region, rule = None, ""
-    if pixels.shape[:2] != scene.size:
-        size = f"is {_text(pixels.shape)} (height x width), its scene {_text(scene.size)}"
-        alignment = recognise(luminance(pixels), scene.luminances)
-        if alignment is None:
-            return Reject("size_mismatch", f"{size}; content does not tell why", opened.found)
-        detail = f"{size}: {alignment.detail}"
-        if not alignment.alignable or opened.found.role == "reference":
-            return Reject("size_mismatch", detail, opened.found)
-        if alignment.rule not in checks.align:
-            allow = f"; take it with --align {alignment.rule}"
-            return Reject("size_mismatch", detail + allow, opened.found)
-        pixels, rule = alignment.apply(pixels), alignment.name
-        region = Region(*alignment.region)
-        region = None if region == (0, 0, *scene.size) else region
-    facts = Facts(
-        region=str(region) if region else "",
-        alignment=rule,
-        fit=fit,
-        inspected=scene.stamp,
-    )
-    traits = measure(pixels) if opened.found.role == "method" else None
-    return Admitted.new(opened, image, pixels, facts, known, traits)
+    found: FoundFile, image: DecodedImage, pixels: Pixels, scene: Scene, checks: Checks
+) -> tuple[Pixels, Region | None, str] | Reject:
+    """Bring a candidate to fit its scene by rules that are recorded, or reject it.
+
+    Parameters
+    ----------
+    pixels : the image without its transparent border.
+
+    Returns
+    -------
+    The pixels, the part of the scene that they show (None is all of it), and the rules.
+    """
+    rules = []
+    if image.opaque_box is not None:
+        if "border" not in checks.align or found.role == "reference":
+            detail = "it has a transparent border; cut it off"
+            allow = "" if found.role == "reference" else ", or take it with --align border"
+            return Reject("transparent", detail + allow, found)
+        rules.append("border")
+    if image.pixels.shape[:2] == scene.size:
+        return pixels, Region(*image.opaque_box) if image.opaque_box else None, "".join(rules)
+    size = f"is {_text(pixels.shape)} (height x width), its scene {_text(scene.size)}"
+    alignment = recognise(luminance(pixels), scene.luminances)
+    if alignment is None:
+        return Reject("size_mismatch", f"{size}; content does not tell why", found)
+    detail = f"{size}: {alignment.detail}"
+    if not alignment.alignable or found.role == "reference":
+        return Reject("size_mismatch", detail, found)
+    if alignment.rule not in (*checks.align, "same"):
+        return Reject("size_mismatch", f"{detail}; take it with --align {alignment.rule}", found)
+    region = Region(*alignment.region)
+    whole = region == (0, 0, *scene.size)
+    rules += [alignment.name] if alignment.rule != "same" else []
+    return alignment.apply(pixels), None if whole else region, "+".join(rules)
 
 
 def _text(size: tuple[int, ...]) -> str:

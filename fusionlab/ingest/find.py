@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionlab.ingest.patterns import Pattern
@@ -14,9 +11,9 @@ from fusionlab.ingest.rejects import Reject
 from fusionlab.store import is_safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fusionlab.ingest.manifest import Manifest
+    from fusionlab.ingest.tree import FileTree
+
 #: The name that a reference image has in index and store.
 REFERENCE_NAME = "truth"
 
@@ -58,14 +55,14 @@ class Findings:
     rejects: list[Reject]
 
 
-def find(manifest: Manifest, root: Path) -> Findings:
-    """Match every file under `root` against the manifest's patterns.
+def find(manifest: Manifest, tree: FileTree) -> Findings:
+    """Match every file of `tree` against the manifest's patterns.
 
     A scene needs its first two sources; what belongs to no such scene, matches no pattern, or
     shares its place with another file is rejected with a reason.
     """
-    rejects: list[Reject] = []
-    paths = [p for p in _walk(root, rejects) if not _ignored(p, manifest.ignore)]
+    paths = [path for path in tree.walk() if not manifest.ignores(path)]
+    rejects = list(tree.rejects)
     matched, rest = _match_sources(manifest, paths)
     known = {found.scene for found in matched}
     for path in rest:
@@ -83,49 +80,6 @@ def find(manifest: Manifest, root: Path) -> Findings:
     unique, doubles = _one_file_a_place(matched)
     scenes, orphans = _complete_scenes(unique, list(manifest.sources))
     return Findings(scenes, rejects + doubles + orphans)
-
-
-def _walk(root: Path, rejects: list[Reject]) -> Iterator[str]:
-    """Yield the files under `root`, sorted, as relative paths; hidden ones are passed over.
-
-    A linked or unreadable folder and a name that is not UTF-8 are rejected.
-    """
-
-    def unreadable(error: OSError) -> None:
-        folder = _printable(Path(error.filename).relative_to(root).as_posix())
-        rejects.append(Reject("unreadable", f"cannot be read: {error.strerror}", file=folder))
-
-    for folder, subfolders, names in os.walk(root, onerror=unreadable):
-        here = Path(folder).relative_to(root)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in subfolders:
-            if (Path(folder) / name).is_symlink():
-                link = _printable((here / name).as_posix())
-                rejects.append(
-                    Reject("linked_folder", "links to folders are not followed", file=link)
-                )
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = (here / name).as_posix()
-            if _printable(path) != path:
-                rejects.append(
-                    Reject(
-                        "name_not_utf8",
-                        "the file's name is not UTF-8; rename it",
-                        file=_printable(path),
-                    )
-                )
-            else:
-                yield path
-
-
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _ignored(path: str, globs: tuple[str, ...]) -> bool:
-    return any(
-        fnmatch.fnmatchcase(path, g) or fnmatch.fnmatchcase(Path(path).name, g) for g in globs
-    )
 
 
 def _match_sources(manifest: Manifest, paths: list[str]) -> tuple[list[FoundFile], list[str]]:

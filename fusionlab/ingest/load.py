@@ -19,12 +19,14 @@ from fusionlab.ingest.candidate import Outcome, judge_candidate
 from fusionlab.ingest.checks import Checks
 from fusionlab.ingest.find import FoundFile, FoundScene, find
 from fusionlab.ingest.group import group_candidates, group_scenes
+from fusionlab.ingest.read import Reader
 from fusionlab.ingest.rejects import Reject
 from fusionlab.ingest.report import IngestReport
 from fusionlab.ingest.scene import Scene, place_of, read_scene
 from fusionlab.ingest.scenes import sketch
 from fusionlab.ingest.search import SceneSearch, describe_files, find_home
 from fusionlab.ingest.shelf import Shelf
+from fusionlab.ingest.tree import FileTree
 from fusionlab.regions import Region
 from fusionlab.tables import rejects_frame
 
@@ -58,7 +60,7 @@ def ingest(
 
     Parameters
     ----------
-    root : folder that the manifest's patterns start at.
+    root : folder or archive that the manifest's patterns start at.
     checks : what is checked besides names, and what may be mended; `Checks()` when None.
     workers : threads that read, decode and write; as many as there are cores by default.
     force : decode and store everything again, changed or not.
@@ -73,9 +75,10 @@ def ingest(
     start = time.monotonic()
     with (
         lab.writing(),
+        FileTree(root, manifest.enters) as tree,
         ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="ingest") as threads,
     ):
-        run = _Run(manifest, root, lab, threads, checks or Checks(), force)
+        run = _Run(Reader(tree, manifest), lab, threads, checks or Checks(), force)
         report = run.run(prune, on_progress or (lambda _done, _total: None))
     report.seconds = round(time.monotonic() - start, 3)
     return report
@@ -83,7 +86,8 @@ def ingest(
 
 def preview(manifest: Manifest, root: Path) -> dict[str, Any]:
     """Return what `ingest` would read, by the files' names alone."""
-    findings = find(manifest, root)
+    with FileTree(root, manifest.enters) as tree:
+        findings = find(manifest, tree)
     files = [found for scene in findings.scenes for found in scene.files]
     return {
         "task": manifest.task,
@@ -101,18 +105,18 @@ class _Run:
 
     def __init__(
         self,
-        manifest: Manifest,
-        root: Path,
+        reader: Reader,
         lab: Lab,
         threads: ThreadPoolExecutor,
         checks: Checks,
         force: bool,
     ) -> None:
-        self.manifest, self.root, self.lab, self.force = manifest, root, lab, force
+        self.reader, self.lab, self.force = reader, lab, force
+        self.manifest = manifest = reader.manifest
         self.checks, self.threads = checks, threads
         self.shelf = Shelf(lab, manifest.task, manifest.dataset)
         self.report = IngestReport(manifest.task, manifest.dataset)
-        self.findings = find(manifest, root)
+        self.findings = find(manifest, reader.tree)
         self.here = {found.file for scene in self.findings.scenes for found in scene.files}
         self.here |= {r.found.file if r.found else r.file for r in self.findings.rejects}
         self.search = SceneSearch(self._describe_all)
@@ -125,7 +129,7 @@ class _Run:
         scenes = self._named()
         total, done = sum(len(scene.files) for scene in scenes), 0
         on_progress(0, total)
-        for batch in _batches(scenes, self.root):
+        for batch in _batches(scenes, self.reader.tree):
             self._take(batch)
             done += sum(len(scene.files) for scene in batch)
             on_progress(done, total)
@@ -189,12 +193,14 @@ class _Run:
 
     def _read_scene(self, found: FoundScene) -> tuple[Scene | None, list[Reject]]:
         rows, store = self.shelf.rows, self.lab.images
-        return read_scene(self.root, found, rows, store, self.checks, self.force)
+        return read_scene(self.reader, found, rows, store, self.checks, self.force)
 
     def _judge(self, job: tuple[Scene, FoundFile]) -> Outcome:
         scene, found = job
         known = self.shelf.rows.get(place_of(found))
-        return judge_candidate(self.root, found, scene, known, self.checks, self.search, self.force)
+        return judge_candidate(
+            self.reader, found, scene, known, self.checks, self.search, self.force
+        )
 
     def _sort(self, scene: Scene, outcome: Outcome, admitted: dict[str, list[Admitted]]) -> None:
         if isinstance(outcome, Admitted):
@@ -220,7 +226,7 @@ class _Run:
     def _describe_all(self) -> Iterator[tuple[str, Descriptor]]:
         """Yield the descriptors of all scenes; called by one of the threads, so not on them."""
         with ThreadPoolExecutor(self.threads._max_workers) as threads:
-            described = threads.map(lambda s: describe_files(self.root, s), self.findings.scenes)
+            described = threads.map(lambda s: describe_files(self.reader, s), self.findings.scenes)
             for scene, descriptor in zip(self.findings.scenes, described, strict=True):
                 if descriptor is not None:
                     yield scene.scene, descriptor
@@ -229,7 +235,7 @@ class _Run:
         """Reject what shows another scene than its name says, or give it to that scene."""
         homeless, self.homeless = self.homeless, []
         if self.checks.match == "content":
-            for batch in _batches(self._rehoused(homeless), self.root):
+            for batch in _batches(self._rehoused(homeless), self.reader.tree):
                 self._take(batch)
             homeless, self.homeless = self.homeless, []
         for misfit in homeless:
@@ -237,7 +243,7 @@ class _Run:
 
     def _rehoused(self, homeless: list[Misfit]) -> list[FoundScene]:
         """Return the scenes that homeless candidates were found to show, with all their files."""
-        homes = self.threads.map(lambda m: find_home(self.root, m.found, self.search), homeless)
+        homes = self.threads.map(lambda m: find_home(self.reader, m.found, self.search), homeless)
         moved: dict[Key, list[FoundFile]] = defaultdict(list)
         for misfit, scene in zip(homeless, homes, strict=True):
             if isinstance(scene, Reject):
@@ -316,24 +322,16 @@ def _shows_part(row: dict[str, Any], size: tuple[int, int]) -> bool:
     return region.within(size) if region else (row["height"], row["width"]) == size
 
 
-def _batches(scenes: list[FoundScene], root: Path) -> Iterator[list[FoundScene]]:
+def _batches(scenes: list[FoundScene], tree: FileTree) -> Iterator[list[FoundScene]]:
     """Cut the scenes into runs that bound what is decoded at once, whole scenes each."""
     batch: list[FoundScene] = []
     files = weight = 0
     for scene in scenes:
         batch.append(scene)
         files += len(scene.files)
-        weight += sum(_bytes(root / found.file) for found in scene.files)
+        weight += sum(tree.size(found.file) for found in scene.files)
         if files >= _FILES_PER_BATCH or weight >= _BYTES_PER_BATCH:
             yield batch
             batch, files, weight = [], 0, 0
     if batch:
         yield batch
-
-
-def _bytes(path: Path) -> int:
-    """Return a file's size; 0 where it cannot be told: reading it will say why."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

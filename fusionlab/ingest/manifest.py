@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import fnmatch
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from fusionlab.configs import Config, load_yaml
 from fusionlab.errors import ConfigError, suggest
+from fusionlab.ingest.members import is_archive
 from fusionlab.ingest.patterns import Pattern
+from fusionlab.ranges import Reading, is_range
 from fusionlab.store import is_safe_name
 from fusionlab.tasks import TASKS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_ALL = "*"
+_CANDIDATES, _REFERENCE = "candidates", "reference"
+
+
+def _by_role(value: Any) -> Any:
+    """Write ``4095`` and ``[0, 1]`` out, for all roles or for each."""
+    if isinstance(value, dict):
+        return {role: _pair(numbers) for role, numbers in value.items()}
+    return {} if value is None else {_ALL: _pair(value)}
+
+
+def _pair(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (0.0, value) if number else value
+
+
+_Numbers = dict[str, tuple[float, float]]
 
 
 class Manifest(Config):
@@ -23,11 +44,14 @@ class Manifest(Config):
     ----------
     task : ``ivf``, ``mif``, ``mef`` or ``mff``.
     dataset : name of the data set in the lab.
-    root : folder the patterns start at; relative to the manifest file.
+    root : folder or archive the patterns start at; relative to the manifest file.
     sources : modality -> pattern; the first two are a and b.
     candidates : pattern with ``{scene}`` and ``{method}``; none when there are only sources.
     reference : pattern of the optional truth. Selection never sees it.
     ignore : globs of files that are known not to belong to the data.
+    data_range : modality, ``candidates`` or ``reference`` -> the least and the greatest value that
+        images of more than 8 bit can have; ``*`` for all others.
+    window : the same -> centre and width of the values to be shown; the rest is clipped.
     """
 
     task: str
@@ -37,6 +61,8 @@ class Manifest(Config):
     candidates: str | None = None
     reference: str | None = None
     ignore: tuple[str, ...] = ()
+    data_range: Annotated[_Numbers, BeforeValidator(_by_role)] = Field(default_factory=dict)
+    window: _Numbers = Field(default_factory=dict)
 
     @field_validator("task")
     @classmethod
@@ -75,6 +101,57 @@ class Manifest(Config):
     def _reference_pattern(cls, text: str | None) -> str | None:
         return None if text is None else Pattern.parse(text, {"scene"}).text
 
+    @field_validator("data_range")
+    @classmethod
+    def _ranges_rise(cls, ranges: _Numbers) -> _Numbers:
+        for role, (low, high) in ranges.items():
+            if not is_range(low, high):
+                raise ValueError(f"{role}: the range {low:g}..{high:g} does not rise")
+        return ranges
+
+    @field_validator("window")
+    @classmethod
+    def _windows_are_open(cls, windows: _Numbers) -> _Numbers:
+        for role, (centre, width) in windows.items():
+            if not is_range(centre - width / 2, centre + width / 2):
+                raise ValueError(f"{role}: expected a centre and a width above 0")
+        return windows
+
+    @model_validator(mode="after")
+    def _known_roles(self) -> Manifest:
+        known = [*self.sources, _CANDIDATES, _REFERENCE]
+        for key in ("data_range", "window"):
+            for role in getattr(self, key):
+                if role not in (*known, _ALL):
+                    raise ValueError(f"{key}: nothing is called {role!r}; it takes {known}")
+        if both := self.data_range.keys() & self.window.keys():
+            raise ValueError(f"{min(both)!r} has a data_range and a window; keep one")
+        return self
+
+    def reading(self, role: str, name: str) -> Reading | None:
+        """Return the range or window that is declared for a file of a role and name."""
+        key = {"method": _CANDIDATES, "reference": _REFERENCE}.get(role, name)
+        for asked in (key, _ALL):
+            if asked in self.window:
+                return Reading.window(*self.window[asked])
+            if asked in self.data_range:
+                return Reading.span(*self.data_range[asked])
+        return None
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether a path is one of those that are known not to belong to the data."""
+        name = path.rpartition("/")[2]
+        return any(
+            fnmatch.fnmatchcase(path, g) or fnmatch.fnmatchcase(name, g) for g in self.ignore
+        )
+
+    def enters(self, path: str) -> bool:
+        """Tell whether a pattern goes on inside the archive or volume at `path`."""
+        texts = [*self.sources.values(), self.candidates, self.reference]
+        return not self.ignores(path) and any(
+            Pattern(text).enters(path) for text in texts if text is not None
+        )
+
 
 def load_manifest(path: Path, root: Path | None = None) -> tuple[Manifest, Path]:
     """Read a manifest and find its root folder.
@@ -87,12 +164,13 @@ def load_manifest(path: Path, root: Path | None = None) -> tuple[Manifest, Path]
     Raises
     ------
     ConfigError
-        When the file is wrong, or the root is not a folder.
+        When the file is wrong, or the root is neither a folder nor an archive.
     """
     manifest = load_yaml(path, Manifest)
     folder = root if root is not None else path.parent / manifest.root
-    if not folder.is_dir():
+    if not folder.is_dir() and not (is_archive(folder.name) and folder.is_file()):
         raise ConfigError(
-            f"{path}: root {folder} is not a folder; correct 'root' or give --root FOLDER"
+            f"{path}: root {folder} is not a folder, nor a zip or tar archive; correct 'root' or "
+            "give --root FOLDER"
         )
     return manifest, folder

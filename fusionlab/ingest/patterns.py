@@ -1,9 +1,9 @@
-"""File-name patterns with ``{scene}`` and ``{method}``.
+"""File-name patterns with ``{scene}``, ``{method}`` and ``{slice}``.
 
-A pattern is a path relative to the manifest's root. ``{scene}``, ``{method}`` and ``*`` each
-match one or more (``*``: any number of) characters within one path segment; a placeholder that
-stands twice must match the same text; a final ``.*`` matches any one extension, and extensions
-match without case.
+A pattern is a path relative to the manifest's root. The placeholders and ``*`` each match one or
+more (``*``: any number of) characters within one path segment; a placeholder that stands twice
+must match the same text; a final ``.*`` matches any one extension, and extensions match without
+case. ``{slice}`` is optional: with it, the scene is ``{scene}_{slice}``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 _TOKEN = re.compile(r"\{([^{}]*)\}|\*")
+_SLICE = "slice"
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]+$")
 
 
@@ -38,7 +39,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str, placeholders: set[str]) -> Pattern:
-        """Check and parse `text`, which must hold exactly `placeholders`.
+        """Check and parse `text`, which must hold exactly `placeholders`, and may hold ``slice``.
 
         Raises
         ------
@@ -47,8 +48,9 @@ class Pattern:
         """
         found = {name for name in _TOKEN.findall(text) if name}
         wanted = " and ".join(f"{{{name}}}" for name in sorted(placeholders))
-        if "{}" in text or found - placeholders:
-            odd = ", ".join(f"{{{name}}}" for name in sorted(found - placeholders)) or "{}"
+        unknown = found - placeholders - {_SLICE}
+        if "{}" in text or unknown:
+            odd = ", ".join(f"{{{name}}}" for name in sorted(unknown)) or "{}"
             raise ValueError(f"pattern {text!r} has {odd}; it takes {wanted}")
         if placeholders - found:
             raise ValueError(f"pattern {text!r} lacks a placeholder; it needs {wanted}")
@@ -72,10 +74,27 @@ class Pattern:
                 if found := self._regex(scene).fullmatch(path):
                     return Match(scene, found.groupdict().get("method", ""))
         found = self._regex(None).fullmatch(path)
-        return Match(found["scene"], found.groupdict().get("method", "")) if found else None
+        if not found:
+            return None
+        named = found.groupdict()
+        scene = f"{named['scene']}_{named[_SLICE]}" if _SLICE in named else named["scene"]
+        return Match(scene, named.get("method", ""))
+
+    def enters(self, path: str) -> bool:
+        """Tell whether the pattern goes on inside the archive or volume at `path`.
+
+        It does where the name has an ending there: ``methods/{method}.zip/{scene}.*``.
+        """
+        depth = path.count("/") + 1
+        parts = self.text.split("/")
+        outer = "/".join(parts[:depth])
+        named = outer.endswith(".*") or _EXTENSION.search(outer) is not None
+        return named and len(parts) > depth and bool(Pattern(outer)._regex(None).fullmatch(path))
 
     @functools.cached_property
     def _ambiguous(self) -> bool:
+        if f"{{{_SLICE}}}" in self.text:
+            return False
         body = self.text.removesuffix(".*")
         return any(len(_TOKEN.findall(segment)) > 1 for segment in body.split("/"))
 

@@ -14,13 +14,12 @@ from fusionlab.ingest.checks import Checks, Facts
 from fusionlab.ingest.describe import Description
 from fusionlab.ingest.describe import describe as measure
 from fusionlab.ingest.likeness import Descriptor, describe
-from fusionlab.ingest.read import OpenedFile, decode_file, open_file
+from fusionlab.ingest.read import OpenedFile, Reader
 from fusionlab.ingest.rejects import Reject
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fusionlab.ingest.find import FoundFile, FoundScene
 
@@ -85,7 +84,7 @@ def stored_pixels(image: Admitted, store: ImageStore) -> Pixels:
 
 
 def read_scene(
-    root: Path, scene: FoundScene, rows: Rows, store: ImageStore, checks: Checks, force: bool
+    reader: Reader, scene: FoundScene, rows: Rows, store: ImageStore, checks: Checks, force: bool
 ) -> tuple[Scene | None, list[Reject]]:
     """Read the sources of a scene; they are decoded when one of them, or a check, has changed.
 
@@ -95,25 +94,28 @@ def read_scene(
     its files.
     """
     found = [file for file in scene.files if file.role == "source"]
-    opened = [open_file(root, file) for file in found]
+    opened = [reader.open(file) for file in found]
     good = [file for file in opened if isinstance(file, OpenedFile)]
     rejects = [file for file in opened if isinstance(file, Reject)]
     stamp = checks.stamp(file.digest for file in good)
-    known = [_standing_row(file, rows, stamp) for file in good]
-    if all(row is not None for row in known) and not force:
-        sources = [
-            Admitted.standing(file.found, row)
-            for file, row in zip(good, known, strict=True)
-            if row is not None
-        ]
-        return _complete(Scene(scene.scene, stamp, sources, store), scene, rejects)
+    known = [rows.get(place_of(file.found)) for file in good]
+    standing = [
+        Admitted.standing(file.found, row)
+        for file, row in zip(good, known, strict=True)
+        if row is not None and reader.stands(file, row, stamp)
+    ]
+    if len(standing) == len(good) and not force:
+        return _complete(Scene(scene.scene, stamp, standing, store), scene, rejects)
     sources = []
-    for file in good:
-        image = decode_file(file)
+    for file, row in zip(good, known, strict=True):
+        image = reader.decode(file)
         if isinstance(image, Reject):
             rejects.append(image)
             continue
-        row = rows.get(place_of(file.found))
+        if image.opaque_box is not None:
+            detail = "a source with a transparent border; cut it off, from all sources alike"
+            rejects.append(Reject("transparent", detail, file.found))
+            continue
         sources.append(Admitted.new(file, image, image.pixels, Facts(inspected=stamp), row))
     prepared, turned_away = _check_sources(sources, checks)
     return _complete(Scene(scene.scene, stamp, prepared, store), scene, rejects + turned_away)
@@ -122,18 +124,6 @@ def read_scene(
 def place_of(found: FoundFile) -> tuple[str, str, str]:
     """Return scene, role and name: what a row of one data set's index is known by."""
     return found.scene, found.role, found.name
-
-
-def _standing_row(file: OpenedFile, rows: Rows, stamp: str) -> Mapping[str, Any] | None:
-    row = rows.get(place_of(file.found))
-    if row is None or row["file_digest"] != file.digest:
-        return None
-    return row if judged_by(row) == stamp else None
-
-
-def judged_by(row: Mapping[str, Any]) -> str:
-    """Return the stamp of the checks and sources that an image was judged by."""
-    return str(row["inspected"]).partition(".")[0]
 
 
 def _complete(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from fusionlab.images import luminance
 from fusionlab.ingest.likeness import Descriptor, describe
 from fusionlab.ingest.match import Explained, SceneFinder, explain
-from fusionlab.ingest.read import decode_file, open_file
 from fusionlab.ingest.rejects import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
-    from fusionlab.images import DecodedImage
     from fusionlab.ingest.find import FoundFile, FoundScene
+    from fusionlab.ingest.read import Reader
 
 
 class SceneSearch:
@@ -51,21 +49,16 @@ class SceneSearch:
             return self._finder
 
 
-def describe_files(root: Path, scene: FoundScene) -> Descriptor | None:
+def describe_files(reader: Reader, scene: FoundScene) -> Descriptor | None:
     """Return the descriptor of a scene by its source files; None where they cannot be read."""
-    images = [_decode(root, found) for found in scene.files if found.role == "source"]
+    images = [reader.read(found) for found in scene.files if found.role == "source"]
     good = [luminance(image.pixels) for image in images if not isinstance(image, Reject)]
     return describe(good) if len(good) == len(images) else None
 
 
-def find_home(root: Path, found: FoundFile, search: SceneSearch) -> str | Reject | None:
+def find_home(reader: Reader, found: FoundFile, search: SceneSearch) -> str | Reject | None:
     """Return the scene that a candidate shows; None where that is not clear."""
-    image = _decode(root, found)
+    image = reader.read(found)
     return (
         image if isinstance(image, Reject) else search.assign(describe([luminance(image.pixels)]))
     )
-
-
-def _decode(root: Path, found: FoundFile) -> DecodedImage | Reject:
-    opened = open_file(root, found)
-    return opened if isinstance(opened, Reject) else decode_file(opened)

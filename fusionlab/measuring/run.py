@@ -19,6 +19,7 @@ from fusionlab.images import luminance, read_image
 from fusionlab.measuring.pairs import Pair, find
 from fusionlab.measuring.table import NO_PRESET, FolderTable, Reject, Row, build
 from fusionlab.metrics import presets
+from fusionlab.ranges import Reading, is_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +33,12 @@ _FEWEST_PER_TASK = 8  # a task works on its sources once: with fewer candidates 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to measure: column -> metric, and whether there are references."""
+    """What to measure: column -> metric, whether there are references, how files are read."""
 
     columns: Mapping[str, library.Metric]
     preset: str
     has_reference: bool
+    reading: Reading | None = None
 
     def measured(self, reference: bool) -> list[str]:
         """Return the names of the metrics, each once; without those that lack their reference."""
@@ -52,6 +54,7 @@ def measure_folders(
     *,
     preset: str | None = None,
     reference: Path | str | None = None,
+    data_range: tuple[float, float] | None = None,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FolderTable:
@@ -65,6 +68,8 @@ def measure_folders(
         that preset, all by default. With `reference`, the default has PSNR_ref and SSIM_ref too.
     preset : a family of published tables to reproduce, see `fusionlab.metrics.presets`.
     reference : folder of true fused images, for metrics of arity ``"reference"``.
+    data_range : least and greatest value of images that are not 8 bit; by default 16-bit images use
+        all of theirs, and others are rejected.
     workers : threads; as many as there are cores by default.
     on_progress : called with (fused images done, fused images in all).
 
@@ -75,7 +80,7 @@ def measure_folders(
     UsageError
         When a folder is not there, nothing pairs, or a metric lacks its reference.
     """
-    plan = _plan(metrics, preset, reference is not None)
+    plan = _plan(metrics, preset, reference is not None, data_range)
     truth = None if reference is None else Path(reference)
     found = find(Path(a), Path(b), Path(fused), truth)
     count = max(1, workers or os.cpu_count() or 1)
@@ -107,13 +112,14 @@ def measure_files(
     *,
     preset: str | None = None,
     reference: Path | str | None = None,
+    data_range: tuple[float, float] | None = None,
 ) -> FolderTable:
     """Measure one fused image; what `measure_folders` would reject is an error.
 
     Parameters
     ----------
     a, b, fused, reference : files.
-    metrics, preset : as for `measure_folders`.
+    metrics, preset, data_range : as for `measure_folders`.
 
     Raises
     ------
@@ -124,9 +130,9 @@ def measure_files(
     UnknownNameError, UsageError
         As `measure_folders`.
     """
-    plan = _plan(metrics, preset, reference is not None)
-    first, second, image = (_read(Path(file)) for file in (a, b, fused))
-    truth = None if reference is None else _read(Path(reference))
+    plan = _plan(metrics, preset, reference is not None, data_range)
+    first, second, image = (_read(Path(file), plan) for file in (a, b, fused))
+    truth = None if reference is None else _read(Path(reference), plan)
     names = plan.measured(truth is not None)
     values = library.measure(first, second, image, names, reference=truth)
     by_column = {column: values[metric.name] for column, metric in plan.columns.items()}
@@ -135,18 +141,24 @@ def measure_files(
     return build([row], [], plan.columns, plan.preset)
 
 
-def _plan(metrics: Sequence[str] | None, preset: str | None, has_reference: bool) -> _Plan:
+def _plan(
+    metrics: Sequence[str] | None,
+    preset: str | None,
+    has_reference: bool,
+    data_range: tuple[float, float] | None,
+) -> _Plan:
+    reading = None if data_range is None else _reading(*data_range)
     if isinstance(metrics, str):
         metrics = [metrics]
     if preset is not None:
-        plan = _Plan(presets.get(preset).columns(metrics), preset, has_reference)
+        plan = _Plan(presets.get(preset).columns(metrics), preset, has_reference, reading)
     else:
         names = metrics or (
             *library.DEFAULT_METRICS,
             *(("PSNR_ref", "SSIM_ref") if has_reference else ()),
         )
         chosen = {metric.name: metric for metric in library.resolve(names)}
-        plan = _Plan(chosen, NO_PRESET, has_reference)
+        plan = _Plan(chosen, NO_PRESET, has_reference, reading)
     for column, metric in plan.columns.items():
         if metric.arity == "reference" and not has_reference:
             raise UsageError(
@@ -169,21 +181,21 @@ def _split(pair: Pair, workers: int, pairs: int) -> list[Pair]:
 def _measure_pair(pair: Pair, plan: _Plan) -> tuple[list[Row], list[Reject]]:
     """Measure all methods of one image."""
     rejects: list[Reject] = []
-    sources = [_try_read(file, "source", "", pair, rejects) for file in (pair.a, pair.b)]
+    sources = [_try_read(file, "source", "", pair, rejects, plan) for file in (pair.a, pair.b)]
     a, b = sources
     if a is None or b is None:
         return [], rejects + _all(pair, "source_rejected", "a source of it was rejected")
     if a.shape != b.shape:
         detail = f"the sources differ in size: a is {_size(a)}, b is {_size(b)}; register them"
         return [], rejects + _all(pair, "source_sizes_differ", detail)
-    truth = _truth(pair, a, rejects) if plan.has_reference else None
+    truth = _truth(pair, a, rejects, plan) if plan.has_reference else None
     try:
         scene = library.prepare((a, b), plan.measured(truth is not None), reference=truth)
     except MetricInputError as error:
         return [], rejects + _all(pair, "unmeasurable", str(error))
     rows = []
     for method, file in pair.fused.items():
-        image = _try_read(file, "method", method, pair, rejects)
+        image = _try_read(file, "method", method, pair, rejects, plan)
         if image is None:
             continue
         if image.shape != a.shape:
@@ -208,13 +220,13 @@ def _all(pair: Pair, reason: str, detail: str) -> list[Reject]:
     ]
 
 
-def _truth(pair: Pair, a: Pixels, rejects: list[Reject]) -> Pixels | None:
+def _truth(pair: Pair, a: Pixels, rejects: list[Reject], plan: _Plan) -> Pixels | None:
     """Return the reference of one image, or None and a reject."""
     if pair.reference is None:
         detail = f"no reference {pair.image!r}: metrics that compare with it are nan"
         rejects.append(Reject("reference", "", pair.image, "", "missing_reference", detail))
         return None
-    image = _try_read(pair.reference, "reference", "", pair, rejects)
+    image = _try_read(pair.reference, "reference", "", pair, rejects, plan)
     if image is not None and image.shape != a.shape:
         rejects.append(_mismatch("reference", "", pair, pair.reference, image, a))
         return None
@@ -231,15 +243,21 @@ def _size(image: Pixels) -> str:
 
 
 def _try_read(
-    file: Path, role: str, method: str, pair: Pair, rejects: list[Reject]
+    file: Path, role: str, method: str, pair: Pair, rejects: list[Reject], plan: _Plan
 ) -> Pixels | None:
     try:
-        return _read(file)
+        return _read(file, plan)
     except ImageError as error:
         detail = error.detail.removeprefix(f"{file}: ")
         rejects.append(Reject(role, method, pair.image, str(file), error.reason, detail))
         return None
 
 
-def _read(file: Path) -> Pixels:
-    return luminance(read_image(file))
+def _read(file: Path, plan: _Plan) -> Pixels:
+    return luminance(read_image(file, plan.reading))
+
+
+def _reading(low: float, high: float) -> Reading:
+    if not is_range(low, high):
+        raise UsageError(f"the data range {low:g}..{high:g} does not rise; give LOW HIGH")
+    return Reading.span(low, high)

@@ -3,8 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from fusionlab.ingest import find as finding
-from fusionlab.ingest.find import find
+from fusionlab.ingest import tree as trees
+from fusionlab.ingest.find import find as find_in
+from fusionlab.ingest.tree import FileTree
+
+
+def find(manifest, root):
+    with FileTree(root, manifest.enters) as tree:
+        return find_in(manifest, tree)
 
 
 @pytest.fixture
@@ -133,7 +139,7 @@ def test_a_folder_that_cannot_be_listed_is_rejected(data, monkeypatch):
         onerror(PermissionError(13, "Permission denied", str(Path(top) / "methods" / "locked")))
         yield from real(top, onerror=onerror)
 
-    monkeypatch.setattr(finding.os, "walk", walk)
+    monkeypatch.setattr(trees.os, "walk", walk)
     files, rejects = found(data)
     assert rejects == {"methods/locked": "unreadable"}
     assert len(files) == 8

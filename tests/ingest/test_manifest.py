@@ -28,7 +28,10 @@ def test_a_pattern_is_kept_in_its_plain_form(make_dataset):
         ({"dataset": "a/b"}, "dataset: a data set's name holds no '/'"),
         ({"dataset": "x" * 200}, "dataset: a data set's name"),
         ({"dataset": 7}, "dataset: .*valid string"),
-        ({"root": "nowhere"}, "nowhere is not a folder; correct 'root' or give --root"),
+        (
+            {"root": "nowhere"},
+            "nowhere is not a folder, nor a zip or tar archive; correct 'root' or give --root",
+        ),
         ({"sources": {"ir": "{scene}.png"}}, "sources: .*at least 2"),
         ({"sources": {"a": "{scene}.x", "b": "./{scene}.x"}}, "two sources have the same pattern"),
         ({"sources": {"a": "x/{scene}", "../b": "y/{scene}"}}, "modality '../b' holds"),
@@ -38,6 +41,19 @@ def test_a_pattern_is_kept_in_its_plain_form(make_dataset):
         ({"candidates": "m/{scene}.*"}, "candidates: .*lacks a placeholder; it needs {method}"),
         ({"reference": "r/{method}/{scene}.*"}, "reference: .*has {method}; it takes {scene}"),
         ({"ignore": "mos.csv"}, "ignore: "),
+        ({"data_range": [1, 0]}, r"data_range: \*: the range 1\.\.0 does not rise"),
+        ({"data_range": 0}, "does not rise"),
+        ({"data_range": [0, float("inf")]}, "does not rise"),
+        ({"data_range": "12 bit"}, r"data_range\.\*: .*valid tuple"),
+        ({"data_range": {"ir": [1, 2, 3]}}, r"data_range\.ir"),
+        ({"data_range": {"nir": 4095}}, "data_range: nothing is called 'nir'; it takes"),
+        ({"window": [40, 400]}, "window: .*valid dictionary"),
+        ({"window": {"ir": [40, 0]}}, "window: ir: expected a centre and a width above 0"),
+        ({"window": {"ir": [1, 2]}, "data_range": {"ir": 9}}, "'ir' has a data_range and a window"),
+        (
+            {"sources": {"a": "x/{scene}", "b": "y/{slice}"}},
+            "lacks a placeholder; it needs {scene}",
+        ),
         ({"canddiates": "x"}, "unknown key 'canddiates'. Did you mean 'candidates'"),
     ],
 )
@@ -47,3 +63,28 @@ def test_a_wrong_manifest_says_where_and_what(make_dataset, change, finding):
     with pytest.raises(ConfigError, match=finding.replace("{", r"\{")) as caught:
         load_manifest(data.save_manifest())
     assert str(data.manifest_file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "notes"),
+    [
+        ({}, [None] * 4),
+        ({"data_range": 4095}, ["range:0..4095"] * 4),
+        ({"data_range": [-1, 1]}, ["range:-1..1"] * 4),
+        ({"data_range": {"ir": 4095}}, ["range:0..4095", None, None, None]),
+        (
+            {"data_range": {"*": 1, "candidates": [0, 2], "reference": 3}},
+            ["range:0..1", "range:0..1", "range:0..2", "range:0..3"],
+        ),
+        (
+            {"data_range": {"*": 1}, "window": {"vis": [40, 400]}},
+            ["range:0..1", "window:40/400", "range:0..1", "range:0..1"],
+        ),
+    ],
+)
+def test_a_declared_range_is_that_of_its_role_or_of_all(make_dataset, declared, notes):
+    data = make_dataset()
+    data.text.update(declared)
+    files = [("source", "ir"), ("source", "vis"), ("method", "vis"), ("reference", "truth")]
+    readings = [data.manifest.reading(*file) for file in files]
+    assert [reading and reading.note for reading in readings] == notes

@@ -36,6 +36,8 @@ def match(text, path, scenes=()):
         ("{method}/{scene}_{method}.*", "M/a_N.png", None),
         ("{scene}/{scene}_{method}.*", "a/a_M.png", Match("a", "M")),
         ("{scene}/{scene}_{method}.*", "a/b_M.png", None),
+        ("{scene}/ct.nii.gz/{slice}.nii", "p1/ct.nii.gz/0042.nii", Match("p1_0042", "")),
+        ("m/{method}/{scene}_{slice}.*", "m/M/p1_0042.png", Match("p1_0042", "M")),
         ("methods/(x)/{method}/{scene}+.png", "methods/(x)/M/a+.png", Match("a", "M")),
     ],
 )
@@ -135,3 +137,21 @@ def test_a_match_always_says_what_the_path_says(text, path, scenes):
         assert found.scene
         assert found.method
         assert "/" not in found.scene + found.method
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("m/{method}.zip/{scene}.*", "m/GTF.zip", True),
+        ("m/{method}.zip/in/{scene}.*", "m/GTF.ZIP", True),
+        ("m/{method}.*/{scene}.*", "m/GTF.zip", True),
+        ("{scene}/ct.nii.gz/{slice}.nii", "p1/ct.nii.gz", True),
+        ("m/{method}/{scene}.*", "m/GTF.zip", False),
+        ("m/{method}.tar/{scene}.*", "m/GTF.zip", False),
+        ("m/{method}.zip", "m/GTF.zip", False),
+        ("m/{method}.zip/{scene}.*", "GTF.zip", False),
+        ("m/{method}.zip/{scene}.*", "m/sub/GTF.zip", False),
+    ],
+)
+def test_a_pattern_goes_on_inside_archives_that_it_names(text, path, expected):
+    assert Pattern(text).enters(path) is expected
