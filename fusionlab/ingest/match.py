@@ -101,6 +101,9 @@ class SceneFinder:
     def __len__(self) -> int:
         return len(self._names)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._scenes
+
     def explain(self, candidate: Descriptor, own_scene: str = "") -> Explained:
         """Compare a candidate with the scene that its name says, and with all others.
 
