@@ -1,6 +1,6 @@
 """Matching by content, alignment and registration on real data: what is told, and what is not.
 
-    python benchmarks/matching.py [--data ../shared/data] [--json]
+    python benchmarks/matching.py [--data ../shared/data] [--train ../shared/train] [--json]
 
 Expects ``TASK/DATASET/{sources,methods,reference}/...`` and a ``MANIFEST.csv`` whose ``note`` says
 ``true scene is N`` where a file's name lies; it is read to judge the answers, never to find them.
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from fusionlab import baselines
 from fusionlab.images import luminance
 from fusionlab.ingest.align import opaque_box, recognise
 from fusionlab.ingest.likeness import Descriptor, describe
@@ -198,6 +199,7 @@ def registration(found: dict[str, Dataset]) -> dict[str, dict[str, object]]:
             rows[f"{name}, moved by {share:.0%}"] = flagged(shifted)
         turned = [(a, warped(b, 0.0, 4.0)) for a, b in same.values()]
         rows[f"{name}, turned by 4 degrees"] = flagged(turned)
+        rows[f"{name}, bent by 2%"] = flagged([(a, bent(b, 0.02)) for a, b in same.values()])
     return rows
 
 
@@ -206,6 +208,18 @@ def warped(image: np.ndarray, share: float, degrees: float = 0.0) -> np.ndarray:
     turn = cv2.getRotationMatrix2D((w / 2, h / 2), degrees, 1.0)
     turn[:, 2] += share * max(h, w) * np.array([0.8, 0.6])
     return cv2.warpAffine(image, turn, (w, h), borderMode=cv2.BORDER_REFLECT)
+
+
+def bent(image: np.ndarray, share: float) -> np.ndarray:
+    """A smooth random deformation of that root mean square, of the longest side."""
+    h, w = image.shape
+    rng = np.random.default_rng(0)
+    field = [cv2.resize(rng.normal(size=(4, 4)).astype(np.float32), (w, h), interpolation=2)
+             for _ in range(2)]  # fmt: skip
+    scale = share * max(h, w) / np.sqrt(sum(f**2 for f in field).mean())
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    at = x + scale * field[0], y + scale * field[1]
+    return cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def flagged(pairs: list[tuple[np.ndarray, ...]]) -> dict[str, object]:
@@ -222,6 +236,27 @@ def flagged(pairs: list[tuple[np.ndarray, ...]]) -> dict[str, object]:
         "confidence": span([d.confidence for d in seen]),
         "ms": round(float(np.median(ms)), 1),
     }
+
+
+def made(root: Path) -> dict[str, Dataset]:
+    """Other registered pairs, ``TASK/DATASET/MODALITY/SCENE.*``, and four fusions of each."""
+    found: dict[str, Dataset] = defaultdict(Dataset)
+    for folder in sorted(p for p in root.glob("*/*/*") if p.is_dir() and p.name != "reference"):
+        data = found["/".join(folder.parts[-3:-1])]
+        for file in sorted(folder.iterdir()):
+            data.sources[file.stem][folder.name] = read(file)
+    rng = np.random.default_rng(0)
+    for data in found.values():
+        for scene, sources in data.sources.items():
+            pair = list(sources.values())
+            mean = np.mean(pair, axis=0)
+            tone = 255 * (mean / 255) ** 0.4 + rng.normal(0, 10, mean.shape)
+            laplacian = baselines.apply("laplacian", "ivf", pair)
+            fused = {"mean": mean, "max": np.max(pair, axis=0), "tone": tone, "lap": laplacian}
+            for method, image in fused.items():
+                gray = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+                data.candidates.append(Candidate(method, scene, scene, gray))
+    return found
 
 
 def span(values: list[float]) -> str:
@@ -254,6 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     shared = Path(__file__).parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=shared)
+    parser.add_argument("--train", type=Path, help="other pairs, to check the calibration on")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = load(options.data)
@@ -263,6 +299,10 @@ def main() -> None:
         "Registration": registration(found),
         "Cost": costs(found),
     }
+    if options.train:
+        others = made(options.train)
+        tables["Matching, other pairs"] = matching(others)
+        tables["Registration, other pairs"] = registration(others)
     if options.json:
         print(json.dumps(tables))
         return
