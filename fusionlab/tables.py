@@ -146,6 +146,8 @@ def labels_schema(metrics: list[str]) -> TableSchema:
             ("tied", _BOOL),
             ("candidates", _I32),
             *((f"norm_{metric}", _F64) for metric in metrics),
+            ("flags", _STR),  # those of the chosen candidate
+            ("family", _STR),
             ("decoy", _STR),  # the decoy that would have won, if one would
             ("decoy_lead", _F64),  # best decoy's total minus best candidate's, decoys in the pool
             ("digest_a", _STR),
