@@ -60,7 +60,7 @@ COLUMNS = {
     "metric_version": "version of the metric's definition",
     "sources_digest": "one digest over the sources (and the truth, for metrics that use it)",
     "candidate_digest": "digest of the candidate's pixels; a decoy's name",
-    "total": "weighted mean of the normalised scores",
+    "total": "weighted mean of the normalised scores, less penalties",
     "margin": "total minus the runner-up's total; missing without a runner-up",
     "runner_up": "the second best candidate; empty if there is only one",
     "tied": "whether the margin is 0",

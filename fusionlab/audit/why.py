@@ -32,8 +32,8 @@ class Why:
     policy : the policy as it was when it chose.
     table : one row a candidate and decoy; ``place`` (decoys have none), ``total``, then for each
         metric its value and ``norm_<metric>``, then ``penalty``, ``flags`` and ``family``.
-        Candidates that the policy excludes have neither place nor total. Decoys are normalised together with the candidates
-        and do not move them.
+        Candidates that the policy excludes have neither place nor total. Decoys are normalised
+        together with the candidates and do not move them.
     reasons : sentences, the weightiest first.
     """
 

@@ -31,14 +31,12 @@ def rank(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = None
     codes = scene.factorize()[0].astype(np.int64)
     others = np.bincount(codes, counts)[codes] - counts
     places = values.groupby(scene, sort=False).rank(method="dense", na_option="top")
-    scaled = places.apply(
-        lambda column: (
-            _beaten(codes, column.to_numpy().astype(np.int64), counts)
-            / np.where(others > 0, others, 1.0)
-        )
-    )
-    single = (np.bincount(codes)[codes] == 1)[:, None]
-    return scaled.where(~single, 1.0).where(values.notna(), 0.0)
+    scaled = values.copy()
+    for metric in values.columns:
+        beaten = _beaten(codes, places[metric].to_numpy().astype(np.int64), counts)
+        scaled[metric] = beaten / np.where(others > 0, others, 1.0)
+    single = scene.groupby(scene, sort=False).transform("size") == 1
+    return scaled.mask(single, 1.0).where(values.notna(), 0.0)
 
 
 def _beaten(
@@ -72,7 +70,7 @@ def zscore(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = No
     total = counts.groupby(scene, sort=False).transform("sum")
     total = total.where(total > 0, 1.0)
     centred = values - _sums(values * counts, scene) / total
-    spread = np.sqrt(_sums(centred**2 * counts, scene) / total)
+    spread = (_sums(centred**2 * counts, scene) / total) ** 0.5
     groups = values.groupby(scene, sort=False)
     varied = groups.transform("max") > groups.transform("min")
     scores = centred.div(spread.where(varied, 1.0)).where(varied | values.isna(), 0.0)

@@ -34,9 +34,9 @@ class Policy(Config):
 
         total(c) = sum_m w_m n_m(c) / sum_m w_m - sum of the penalties of c's flags
 
-    The candidate with the highest total wins; those with an excluded flag take no part. Ties are broken by the normalised metrics in the
-    order of `weights`, then by the method's name. A score that is not a number takes the worst
-    place in its metric.
+    The candidate with the highest total wins; those with an excluded flag take no part. Ties are
+    broken by the normalised metrics in the order of `weights`, then by the method's name. A score
+    that is not a number takes the worst place in its metric.
 
     Attributes
     ----------
