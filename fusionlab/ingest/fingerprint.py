@@ -29,6 +29,7 @@ _CLIPPED = 0.01  # of the pixels, more than in any source
 _NEAR_GRAY = 8  # levels between channels, 99th percentile
 _COLOURED = 12
 _SHIFT = 3.0  # levels of chroma
+_SATURATION = 2.0  # times as much colour as in the source is no cast
 _TURN = 12.0  # degrees of hue
 _CHROMA = 4.0  # levels; hue is not judged below
 _TRACE, _TRACE_OF_JPEG = 0.3, 0.6
@@ -104,7 +105,7 @@ def has_cast(image: Description, sources: Sequence[Description]) -> bool:
     """Tell whether colours are off against every coloured source, and against their mean.
 
     With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with
-    k >= 0, is no cast. A cast is a mean chroma 3 levels away from every k s, or hues turned by 12
+    k from 0 to 2, is no cast. A cast is a mean chroma 3 levels away from all such k s, or hues turned by 12
     degrees. Without a coloured source, a mean chroma of 3 levels is one.
     """
     chroma = image.chroma_cells
@@ -120,7 +121,7 @@ def has_cast(image: Description, sources: Sequence[Description]) -> bool:
 
 def _shift(chroma: NDArray[np.complex128], source: NDArray[np.complex128]) -> float:
     c, s = complex(chroma.mean()), complex(source.mean())
-    k = max(0.0, (c * s.conjugate()).real / max(abs(s) ** 2, 1e-9))
+    k = min(max(0.0, (c * s.conjugate()).real / max(abs(s) ** 2, 1e-9)), _SATURATION)
     return abs(c - k * s)
 
 
