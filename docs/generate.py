@@ -48,7 +48,7 @@ COLUMNS = {
     "fit": "how well the sources explain a candidate, 0 to 1; missing where it was not judged",
     "shift": "sources: estimated displacement against a, in pixels; missing elsewhere",
     "flags": "what was done to it, commas between, see [Fingerprints](manifests.md#fingerprints)",
-    "twin": "`role/name` of the image of its scene that it nearly equals",
+    "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
     "stage": "`ingest`, `score` or `select`",

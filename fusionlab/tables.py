@@ -76,7 +76,7 @@ INDEX = TableSchema(
         ("fit", _F64),  # 0..1, how well the sources explain a candidate; NaN where not judged
         ("shift", _F64),  # sources: estimated displacement against a, in pixels; else NaN
         ("flags", _STR),  # what was done to it: fingerprint codes, commas between
-        ("twin", _STR),  # role/name of the image that it nearly equals
+        ("twin", _STR),  # role/name of the image, or scene/name of the scene, that it nearly equals
         ("family", _STR),  # candidates of a scene that go together; "" where it stands alone
         ("inspected", _STR),  # digest of what the columns from region on were judged from
     ),

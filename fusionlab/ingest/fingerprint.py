@@ -104,9 +104,9 @@ def is_clipped(image: Description, sources: Sequence[Description]) -> bool:
 def has_cast(image: Description, sources: Sequence[Description]) -> bool:
     """Tell whether colours are off against every coloured source, and against their mean.
 
-    With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with
-    k from 0 to 2, is no cast. A cast is a mean chroma 3 levels away from all such k s, or hues turned by 12
-    degrees. Without a coloured source, a mean chroma of 3 levels is one.
+    With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with k from
+    0 to 2, is no cast. A cast is a mean chroma 3 levels away from all such k s, or hues turned by
+    12 degrees. Without a coloured source, a mean chroma of 3 levels is one.
     """
     chroma = image.chroma_cells
     wanted = [source.chroma_cells for source in sources if source.spread > _COLOURED]

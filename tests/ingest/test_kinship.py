@@ -165,7 +165,7 @@ def read_scenes(shared: Path, dataset: str):
             images[file.role][file.name] = Member(
                 describe(image.pixels), digest(image.pixels), image.file_format, image.notes
             )
-        sources = {name: images["source"][name] for name in manifest.sources}
+        sources = {n: images["source"][n] for n in manifest.sources if n in images["source"]}
         size = next(iter(sources.values())).description.shape
         fits = {n: m for n, m in images["method"].items() if m.description.shape == size}
         yield found.scene, sources, fits
