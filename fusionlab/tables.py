@@ -76,7 +76,7 @@ INDEX = TableSchema(
         ("fit", _F64),  # 0..1, how well the sources explain a candidate; NaN where not judged
         ("shift", _F64),  # sources: estimated displacement against a, in pixels; else NaN
         ("flags", _STR),  # what was done to it: fingerprint codes, commas between
-        ("twin", _STR),  # role/name of the image that it nearly equals
+        ("twin", _STR),  # role/name of the image, or scene/name of the scene, that it nearly equals
         ("family", _STR),  # candidates of a scene that go together; "" where it stands alone
         ("inspected", _STR),  # digest of what the columns from region on were judged from
     ),
@@ -146,6 +146,8 @@ def labels_schema(metrics: list[str]) -> TableSchema:
             ("tied", _BOOL),
             ("candidates", _I32),
             *((f"norm_{metric}", _F64) for metric in metrics),
+            ("flags", _STR),  # those of the chosen candidate
+            ("family", _STR),
             ("decoy", _STR),  # the decoy that would have won, if one would
             ("decoy_lead", _F64),  # best decoy's total minus best candidate's, decoys in the pool
             ("digest_a", _STR),

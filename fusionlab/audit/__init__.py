@@ -9,6 +9,19 @@ where there is only one::
 """
 
 from fusionlab.audit.frames import all_frames, certainty, decoys, margins, rejects, truth, wins
+from fusionlab.audit.marks import families, fingerprints
 from fusionlab.audit.why import Why, why
 
-__all__ = ["Why", "all_frames", "certainty", "decoys", "margins", "rejects", "truth", "why", "wins"]
+__all__ = [
+    "Why",
+    "all_frames",
+    "certainty",
+    "decoys",
+    "families",
+    "fingerprints",
+    "margins",
+    "rejects",
+    "truth",
+    "why",
+    "wins",
+]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fusionlab.audit.marks import families, fingerprints
 from fusionlab.errors import LabError
 from fusionlab.lab import Lab
 from fusionlab.scoring.decoys import DECOY_PREFIX, DECOYS
@@ -151,4 +152,6 @@ def all_frames(lab: Lab | Path | str = "lab", labels: str | None = None) -> dict
         "decoys": decoys(opened, name),
         "truth": truth(opened, name),
         "rejects": rejects(opened),
+        "fingerprints": fingerprints(opened),
+        "families": families(opened),
     }

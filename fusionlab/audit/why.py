@@ -13,6 +13,7 @@ from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.policy import Policy
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.select import rank_candidates
+from fusionlab.selection.traits import allowed, candidate_traits
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class Why:
     task, dataset, scene, method : the label.
     policy : the policy as it was when it chose.
     table : one row a candidate and decoy; ``place`` (decoys have none), ``total``, then for each
-        metric its value and ``norm_<metric>``. Decoys are normalised together with the candidates
-        and do not move them.
+        metric its value and ``norm_<metric>``, then ``penalty``, ``flags`` and ``family``.
+        Candidates that the policy excludes have neither place nor total. Decoys are normalised
+        together with the candidates and do not move them.
     reasons : sentences, the weightiest first.
     """
 
@@ -53,6 +55,9 @@ class Why:
         for metric in self.policy.task_weights(self.task):
             pairs = zip(table[metric], table[f"norm_{metric}"], strict=True)
             frame[metric] = [f"{value:.4g} ({norm:.2f})" for value, norm in pairs]
+        for trait in ("flags", "family"):
+            if (table[trait] != "").any():
+                frame[trait] = table[trait]
         return frame
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,15 +96,19 @@ def why(scene: str, lab: Lab | Path | str = "lab", labels: str | None = None) ->
     weights = policy.task_weights(label["task"])
     scores = current_scores(opened, label["task"], label["dataset"], list(weights))
     scores = scores.loc[[label["scene"]]]
-    is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    ranked = rank_candidates(scores[~is_decoy], policy, label["task"])
-    if ranked.iloc[0]["method"] != label["method"]:
+    traits = candidate_traits(opened.index(label["task"], label["dataset"]))
+    taking_part = allowed(scores, policy, traits)
+    is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
+    ranked = rank_candidates(taking_part[~is_decoy], policy, label["task"], traits)
+    if ranked.empty or ranked.iloc[0]["method"] != label["method"]:
         raise LabError(
             f"{opened.path}: scores of {scene} have changed since labels {name!r} were selected; "
             f"select again: fusionlab select --lab {opened.path} --name {name}"
         )
-    table = _with_values(_with_decoys(ranked, scores, policy, label["task"]), scores)
-    reasons = _reasons(ranked, weights) + _decoy_reason(label)
+    together = rank_candidates(taking_part, policy, label["task"], traits)
+    excluded = traits.reindex(scores.index.difference(taking_part.index)).reset_index()
+    table = _with_values(_with_others(ranked, together, excluded), scores)
+    reasons = [*_reasons(ranked, weights), *_excluded_reason(excluded), *_decoy_reason(label)]
     return Why(
         label["task"], label["dataset"], label["scene"], label["method"], policy, table, reasons
     )
@@ -118,13 +127,16 @@ def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
     return {str(column): value for column, value in hits.iloc[0].items()}
 
 
-def _with_decoys(
-    ranked: pd.DataFrame, scores: pd.DataFrame, policy: Policy, task: str
+def _with_others(
+    ranked: pd.DataFrame, together: pd.DataFrame, excluded: pd.DataFrame
 ) -> pd.DataFrame:
-    """Put the decoys under the candidates, with the totals they get when all take part."""
-    together = rank_candidates(scores, policy, task)
+    """Put under the candidates the decoys, with the totals they get when all take part.
+
+    Below stand the candidates that the policy excludes.
+    """
     decoys = together[together["method"].str.startswith(DECOY_PREFIX)].drop(columns="place")
-    return pd.concat([ranked, decoys], ignore_index=True)
+    others = [frame for frame in (decoys, excluded) if len(frame)]
+    return pd.concat([ranked, *others], ignore_index=True)
 
 
 def _with_values(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +146,7 @@ def _with_values(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     for metric in values.columns:
         table[metric] = values[metric]
         ordered += [metric, f"norm_{metric}"]
-    return table[ordered]
+    return table[[*ordered, "penalty", "flags", "family"]]
 
 
 def _reasons(ranked: pd.DataFrame, weights: Any) -> list[str]:
@@ -153,8 +165,17 @@ def _reasons(ranked: pd.DataFrame, weights: Any) -> list[str]:
         m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / sum(weights.values())
         for m, w in weights.items()
     }
+    if first["penalty"] != second["penalty"]:
+        shares["penalties"] = second["penalty"] - first["penalty"]
     parts = [f"{m} {share:+.4f}" for m, share in sorted(shares.items(), key=lambda s: -s[1])]
     return [f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."]
+
+
+def _excluded_reason(excluded: pd.DataFrame) -> list[str]:
+    if excluded.empty:
+        return []
+    named = ", ".join(f"{row.method} ({row.flags})" for row in excluded.itertuples())
+    return [f"Excluded by the policy for their flags: {named}."]
 
 
 def _decoy_reason(label: dict[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ def audit(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who won, by how much, where it is uncertain, and what was turned away.
+    """Show who won, by how much, where it is uncertain, and what was turned away or doctored.
 
     Example: fusionlab audit --lab lab --labels first --csv report/
     """
@@ -44,6 +44,10 @@ def audit(
         terminal.print_frame("Against the known truth, PSNR in dB", frames["truth"], limit=20)
     if len(frames["rejects"]):
         terminal.print_frame("Turned away", frames["rejects"])
+    if len(frames["fingerprints"]):
+        terminal.print_frame("Fingerprints", frames["fingerprints"], limit=20)
+    if len(frames["families"]):
+        terminal.print_frame("Families: one vote together", frames["families"], limit=20)
 
 
 def why(

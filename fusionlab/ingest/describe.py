@@ -16,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Bytes: TypeAlias = NDArray[np.uint8]
 
 #: Pixels of an image that descriptions keep, at even steps along its rows.
-SAMPLES = 16384
+SAMPLES = 8192
 
 #: Side of the thumbnails that colour and scenes are compared by.
 CELLS = 32
@@ -34,7 +34,7 @@ class Description:
     ----------
     shape : height and width.
     sample : (N, 1) or (N, 3), pixels at even steps along the rows, N at most `SAMPLES`.
-    luma : (N,), luminance of the sample.
+    luma, intensity : (N,), luminance of the sample, and mean of its channels.
     levels : (256,), pixels by luminance.
     gaps : share of levels between the 2nd and 98th percentile that no pixel has, in the gray
         plane or the gappiest colour plane.
@@ -49,6 +49,7 @@ class Description:
     shape: tuple[int, int]
     sample: Bytes
     luma: NDArray[np.float32]
+    intensity: NDArray[np.float32]
     levels: NDArray[np.int64]
     gaps: float
     bright: float
@@ -78,6 +79,7 @@ def describe(pixels: Pixels) -> Description:
         (gray.shape[0], gray.shape[1]),
         sample,
         sample.astype(np.float32) @ _luma_weights(sample.shape[1]),
+        sample.mean(axis=1, dtype=np.float32),
         counts[0] if image.ndim == 2 else _levels(gray),
         max(_gaps(c) for c in counts),
         float(ends[1]),
@@ -107,7 +109,8 @@ def _luma_weights(channels: int) -> NDArray[np.float32]:
 
 
 def _levels(plane: Bytes) -> NDArray[np.int64]:
-    return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    counts: NDArray[np.float32] = cv2.calcHist([plane], [0], None, [256], [0, 256])
+    return counts.ravel().astype(np.int64)
 
 
 def _gaps(levels: NDArray[np.int64]) -> float:
@@ -177,7 +180,8 @@ def _blocks(gray: Bytes) -> NDArray[np.float32]:
     wanted = rows * columns
     step = max(1, -(-wanted // _BLOCKS))
     flat = np.arange(0, wanted, step)
-    return grid[flat // max(columns, 1), flat % max(columns, 1)].reshape(-1, 64).astype(np.float32)
+    chosen: Bytes = grid[flat // max(columns, 1), flat % max(columns, 1)].reshape(-1, 64)
+    return chosen.astype(np.float32)
 
 
 def _dct_columns() -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ measures how often they are right.
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,12 +29,14 @@ _CLIPPED = 0.01  # of the pixels, more than in any source
 _NEAR_GRAY = 8  # levels between channels, 99th percentile
 _COLOURED = 12
 _SHIFT = 3.0  # levels of chroma
+_SATURATION = 2.0  # times as much colour as in the source is no cast
 _TURN = 12.0  # degrees of hue
 _CHROMA = 4.0  # levels; hue is not judged below
 _TRACE, _TRACE_OF_JPEG = 0.3, 0.6
 _PICKED = 0.5  # of the pixels are a source's
 _SOFT = 0.6
-_COPY = 38.0  # dB
+_COPY, _COPY_APART = 38.0, 34.5  # dB
+_SOURCES_APART = 20.0  # dB between two sources that nothing but a copy comes near to
 
 
 def fingerprint(
@@ -101,16 +104,16 @@ def is_clipped(image: Description, sources: Sequence[Description]) -> bool:
 def has_cast(image: Description, sources: Sequence[Description]) -> bool:
     """Tell whether colours are off against every coloured source, and against their mean.
 
-    With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with
-    k >= 0, is no cast. A cast is a mean chroma 3 levels away from every k s, or hues turned by 12
-    degrees. Without a coloured source, a mean chroma of 3 levels is one.
+    With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with k from
+    0 to 2, is no cast. A cast is a mean chroma 3 levels away from all such k s, or hues turned by
+    12 degrees. Without a coloured source, a mean chroma of 3 levels is one.
     """
     chroma = image.chroma_cells
     wanted = [source.chroma_cells for source in sources if source.spread > _COLOURED]
     if image.spread <= _NEAR_GRAY or not sources:
         return False
     if not wanted:
-        return abs(chroma.mean()) > _SHIFT
+        return abs(complex(chroma.mean())) > _SHIFT
     if len(wanted) > 1:
         wanted.append(np.mean(wanted, axis=0))
     return all(_shift(chroma, s) > _SHIFT or _turn(chroma, s) > _TURN for s in wanted)
@@ -118,7 +121,7 @@ def has_cast(image: Description, sources: Sequence[Description]) -> bool:
 
 def _shift(chroma: NDArray[np.complex128], source: NDArray[np.complex128]) -> float:
     c, s = complex(chroma.mean()), complex(source.mean())
-    k = max(0.0, (c * s.conjugate()).real / max(abs(s) ** 2, 1e-9))
+    k = min(max(0.0, (c * s.conjugate()).real / max(abs(s) ** 2, 1e-9)), _SATURATION)
     return abs(c - k * s)
 
 
@@ -156,15 +159,19 @@ def _fineness(image: Description) -> float:
 
 
 def copied_source(image: Description, sources: Sequence[Description]) -> int | None:
-    """Return which source the image equals to 38 dB or better; None where two do.
+    """Return which source the image equals up to the noise of compression, or None.
 
-    Sources that equal each other so well leave nothing to decide.
+    That is to 38 dB; to 34.5 dB where no two sources come within 20 dB of each other. Where two
+    sources are both so near, they equal each other, and there is nothing to decide.
     """
-    near = [i for i, source in enumerate(sources) if psnr(image, source) >= _COPY]
+    apart = all(psnr(a, b) < _SOURCES_APART for a, b in combinations(sources, 2))
+    wanted = _COPY_APART if apart else _COPY
+    near = [i for i, source in enumerate(sources) if psnr(image, source) >= wanted]
     return near[0] if len(near) == 1 else None
 
 
 def psnr(image: Description, other: Description) -> float:
     """Return the PSNR of the luminance samples in dB; infinite where they are equal."""
-    error = float(np.mean((image.luma - other.luma) ** 2))
+    difference = image.luma - other.luma
+    error = float(difference @ difference) / len(difference)
     return 10 * math.log10(255.0**2 / error) if error > 0 else math.inf

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -21,12 +21,17 @@ from fusionlab.ingest.fingerprint import copied_source, fingerprint, psnr
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from fusionlab.ingest.describe import Description, Floats
+
+    Levels: TypeAlias = NDArray[np.float32]
 
 _SAME_NAME = 0.4  # correlation of residuals, for candidates whose names begin alike
 _DUPLICATE = 0.95  # correlation of residuals without the common part, whatever the names
 _DUPLICATE_DB = 40.0
 _CONSENSUS = 6  # candidates from which on their median is a common part
+_NOTHING = 0.01  # levels, RMS: an image that its sources explain so well has no residual
 _APART = 2.0  # distance of what may not share a family; others are at most 1 - 0.4 apart
 
 
@@ -145,40 +150,43 @@ def _correlations(
     candidates: Sequence[Description], sources: Sequence[Description]
 ) -> tuple[Floats, Floats]:
     """Return how the candidates' residuals correlate, without and with what is common to all."""
-    levels = np.stack([np.mean(c.sample, axis=1, dtype=np.float64) for c in candidates])
-    explained = _explained(sources)
-    loose = _residual_correlation(levels, explained)
+    levels = np.stack([c.intensity for c in candidates])
+    left = _residuals(levels, _explained(sources))
+    loose = _correlation(left)
     if len(candidates) < _CONSENSUS:
         return loose, loose
-    common = np.column_stack([explained, np.median(levels, axis=0)])
-    return _residual_correlation(levels, common), loose
+    common = np.median(left, axis=0)[:, None]
+    return _correlation(_residuals(left, common)), loose
 
 
-def _explained(sources: Sequence[Description]) -> Floats:
+def _explained(sources: Sequence[Description]) -> Levels:
     """Return (N, K): what a fusion rule makes of each pixel of the sources at once.
 
     A constant, the channels of each source with their largest and smallest, and over the sources
     the largest and the smallest intensity.
     """
-    columns = [np.ones(len(sources[0].luma))]
-    intensities = []
+    intensities = [source.intensity for source in sources]
+    columns = [np.ones_like(intensities[0])]
     for source in sources:
-        channels = source.sample.astype(np.float64)
-        intensities.append(channels.mean(axis=1))
-        columns += list(channels.T)
-        if channels.shape[1] == 3:
-            columns += [channels.max(axis=1), channels.min(axis=1)]
-    columns += [np.max(intensities, axis=0), np.min(intensities, axis=0)]
+        channels = list(source.sample.T.astype(np.float32))
+        columns += channels
+        if len(channels) == 3:
+            columns += [np.maximum.reduce(channels), np.minimum.reduce(channels)]
+    columns += [np.maximum.reduce(intensities), np.minimum.reduce(intensities)]
     return np.column_stack(columns)
 
 
-def _residual_correlation(levels: Floats, explained: Floats) -> Floats:
+def _residuals(levels: Levels, explained: Levels) -> Levels:
+    """Return (M, N): what linear regression on `explained` (N, K) leaves of `levels` (M, N)."""
     scaled = explained / np.maximum(np.linalg.norm(explained, axis=0), 1e-9)
     basis, strength, _ = np.linalg.svd(scaled, full_matrices=False)
-    basis = basis[:, strength > 1e-5 * strength[0]]
-    residual = levels - (levels @ basis) @ basis.T
-    residual -= residual.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(residual, axis=1)
-    norms[norms < 1e-6 * np.sqrt(levels.shape[1])] = np.inf  # nothing left to compare
-    correlation: Floats = (residual @ residual.T) / np.outer(norms, norms)
+    basis = basis[:, strength > 1e-4 * strength[0]]
+    left: Levels = levels - (levels @ basis) @ basis.T
+    return left
+
+
+def _correlation(residuals: Levels) -> Floats:
+    norms = np.linalg.norm(residuals, axis=1).astype(np.float64)
+    norms[norms < _NOTHING * np.sqrt(residuals.shape[1])] = np.inf  # nothing left to compare
+    correlation: Floats = (residuals @ residuals.T) / np.outer(norms, norms)
     return correlation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,17 +16,17 @@ if TYPE_CHECKING:
 
     from fusionlab.ingest.describe import Description
 
-    Sketch = NDArray[np.float32]
+    Sketch = NDArray[np.float16]
 
-_ALIKE = 0.9
-_WAVES = 12  # per side, of a thumbnail's cosine transform
-_AXES = 12  # principal axes that neighbours are sought on
+_ALIKE = 0.905
+_WAVES = 24  # per side, of a thumbnail's cosine transform
+_AXES = 8  # principal axes that neighbours are sought on
 _NEIGHBOURS = 8
 _FLAT = 2.0  # levels; a flatter source tells nothing about its scene
 
 
 def sketch(a: Description, b: Description) -> Sketch | None:
-    """Return a scene in some hundred numbers, or None where a source is flat.
+    """Return a scene as (1150,) numbers, 2.3 KB, or None where a source is flat.
 
     The low waves of each source's thumbnail, without its mean, scaled to length 1.
     """
@@ -36,27 +37,27 @@ def sketch(a: Description, b: Description) -> Sketch | None:
         if length < _FLAT * len(source.luma_cells):
             return None
         halves.append(waves / length)
-    return np.concatenate(halves)
+    return np.concatenate(halves).astype(np.float16)
 
 
 def near_duplicate_scenes(sketches: Mapping[str, Sketch]) -> dict[str, str]:
     """Return scene -> the scene that it nearly equals, for those that have one.
 
-    Two scenes are nearly the same when both their first and their second sources' sketches
-    correlate to 0.9. Neighbours are sought in a k-d tree on the principal axes, the nearest 8 of
-    each scene are compared: n log n, not n^2. A likeness to a ninth neighbour that is the only
-    true one is missed.
+    Two scenes are nearly the same when their first sources' sketches, and their second sources',
+    correlate to 0.905. Neighbours are sought in a k-d tree on the principal axes, and the nearest
+    8 of each scene compared: n log n, not n^2. A twin that is not among them is missed, so a
+    scene without a twin is not proved to be alone.
     """
     names = sorted(sketches)
     if len(names) < 2:
         return {}
     points = np.stack([sketches[name] for name in names])
-    wanted = min(_NEIGHBOURS + 1, len(names))
-    axes = _on_axes(points)
-    near = np.asarray(cKDTree(axes, balanced_tree=False).query(axes, k=wanted)[1])
+    near = _neighbours(points)
     twins = {}
     for i, name in enumerate(names):
-        others = near[i][near[i] != i]
+        others = near[i][(near[i] != i) & (near[i] < len(names))]
+        if len(others) == 0:
+            continue
         likeness = _likeness(points[i], points[others])
         best = int(likeness.argmax())
         if likeness[best] >= _ALIKE:
@@ -64,16 +65,23 @@ def near_duplicate_scenes(sketches: Mapping[str, Sketch]) -> dict[str, str]:
     return twins
 
 
-def _on_axes(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred = points - points.mean(axis=0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    turned: NDArray[np.float32] = centred @ axes[:, -_AXES:]
-    return turned
+def _neighbours(points: NDArray[np.float16]) -> NDArray[np.int64]:
+    """Return (n, k): the rows nearest to each row, itself among them; n stands for none."""
+    exact = points.astype(np.float32)
+    exact -= exact.mean(axis=0)
+    _, axes = np.linalg.eigh(exact.T @ exact)
+    turned = exact @ axes[:, -_AXES:]
+    # Turning shortens distances, so nothing beyond the length of a just sufficient likeness counts.
+    reach = math.sqrt(2 * 2 * (1 - _ALIKE)) + 1e-3
+    wanted = min(_NEIGHBOURS + 1, len(points))
+    tree = cKDTree(turned, balanced_tree=False)
+    return np.asarray(tree.query(turned, k=wanted, distance_upper_bound=reach)[1], dtype=np.int64)
 
 
-def _likeness(point: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+def _likeness(point: NDArray[np.float16], others: NDArray[np.float16]) -> NDArray[np.float32]:
     """Return the smaller of the two sources' correlations."""
     half = len(point) // 2
-    first, second = others[:, :half] @ point[:half], others[:, half:] @ point[half:]
+    one, many = point.astype(np.float32), others.astype(np.float32)
+    first, second = many[:, :half] @ one[:half], many[:, half:] @ one[half:]
     both: NDArray[np.float32] = np.minimum(first, second)
     return both

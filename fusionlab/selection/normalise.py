@@ -1,8 +1,9 @@
 """Normalising scores over the candidates of each scene, so that metrics can be added.
 
 All functions take a frame with one row a candidate and one column a metric, all pointing upwards
-(more is better), and the scene of each row; they return a frame of the same shape. What is not a
-number takes the worst place of its metric in its scene.
+(more is better), the scene of each row, and how much each row counts as a voter (1 by default);
+they return a frame of the same shape. What is not a number takes the worst place of its metric in
+its scene.
 """
 
 from __future__ import annotations
@@ -15,22 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    from numpy.typing import NDArray
 
 
-def rank(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
-    """Return ``(r - 1) / (n - 1)``, r the rank from the worst, ties averaged; 1 if n = 1.
+def rank(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = None) -> pd.DataFrame:
+    """Return ``(worse + equal / 2) / (all - own)``; 1 for a candidate that stands alone.
 
-    What is not a number gets 0, however many share that place.
+    ``worse`` is the weight of the candidates that are strictly worse, ``equal`` that of the others
+    that are equal, ``all`` that of the scene and ``own`` the candidate's. With weights of 1 this is
+    ``(r - 1) / (n - 1)``, r the rank from the worst, ties averaged. What is not a number gets 0,
+    however many share that place.
     """
-    groups = values.groupby(scene, sort=False)
-    ranks = groups.rank(method="average", na_option="top")
-    others = groups.transform("size") - 1
-    scaled = ranks.sub(1.0).div(others.where(others > 0, 1), axis=0).where(others > 0, 1.0)
-    return scaled.where(values.notna(), 0.0)
+    counts = _weights(scene, weight)
+    codes = scene.factorize()[0].astype(np.int64)
+    others = np.bincount(codes, counts)[codes] - counts
+    places = values.groupby(scene, sort=False).rank(method="dense", na_option="top")
+    scaled = values.copy()
+    for metric in values.columns:
+        beaten = _beaten(codes, places[metric].to_numpy().astype(np.int64), counts)
+        scaled[metric] = beaten / np.where(others > 0, others, 1.0)
+    single = scene.groupby(scene, sort=False).transform("size") == 1
+    return scaled.mask(single, 1.0).where(values.notna(), 0.0)
 
 
-def minmax(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
-    """Return ``(s - min) / (max - min)``; 0.5 where all are equal."""
+def _beaten(
+    scene: NDArray[np.int64], place: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weight of what is worse and half of that of other equals, row by row."""
+    step = int(place.max(initial=0)) + 1
+    groups, group_of = np.unique(scene * step + place, return_inverse=True)
+    held = np.bincount(group_of, weight)
+    before = np.cumsum(held) - held
+    first = np.searchsorted(groups, (groups // step) * step)
+    worse = (before - before[first])[group_of]
+    beaten: NDArray[np.float64] = worse + (held[group_of] - weight) / 2
+    return beaten
+
+
+def minmax(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = None) -> pd.DataFrame:
+    """Return ``(s - min) / (max - min)``; 0.5 where all are equal. Weights change nothing."""
+    del weight
     values = _finite(values, scene)
     groups = values.groupby(scene, sort=False)
     low, span = groups.transform("min"), groups.transform("max") - groups.transform("min")
@@ -38,13 +63,26 @@ def minmax(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
     return scaled.fillna(0.0)
 
 
-def zscore(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
-    """Return ``(s - mean) / SD`` with the population SD; 0 where all are equal."""
+def zscore(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = None) -> pd.DataFrame:
+    """Return ``(s - mean) / SD``, weighted mean and population SD; 0 where all are equal."""
     values = _finite(values, scene)
+    counts = values.notna().mul(_weights(scene, weight), axis=0)
+    total = counts.groupby(scene, sort=False).transform("sum")
+    total = total.where(total > 0, 1.0)
+    centred = values - _sums(values * counts, scene) / total
+    spread = (_sums(centred**2 * counts, scene) / total) ** 0.5
     groups = values.groupby(scene, sort=False)
-    spread = groups.transform("std", ddof=0)
-    scores = (values - groups.transform("mean")).div(spread.where(spread > 0, 1.0))
+    varied = groups.transform("max") > groups.transform("min")
+    scores = centred.div(spread.where(varied, 1.0)).where(varied | values.isna(), 0.0)
     return scores.fillna(scores.groupby(scene, sort=False).transform("min")).fillna(0.0)
+
+
+def _weights(scene: pd.Series, weight: pd.Series | None) -> NDArray[np.float64]:
+    return np.ones(len(scene)) if weight is None else weight.to_numpy(dtype=np.float64)
+
+
+def _sums(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
+    return values.groupby(scene, sort=False).transform("sum")
 
 
 def _finite(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
@@ -55,7 +93,7 @@ def _finite(values: pd.DataFrame, scene: pd.Series) -> pd.DataFrame:
     return finite.where(values != np.inf, high).where(values != -np.inf, low)
 
 
-NORMALISERS: dict[str, Callable[[pd.DataFrame, pd.Series], pd.DataFrame]] = {
+NORMALISERS: dict[str, Callable[[pd.DataFrame, pd.Series, pd.Series | None], pd.DataFrame]] = {
     "rank": rank,
     "minmax": minmax,
     "zscore": zscore,

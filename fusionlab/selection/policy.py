@@ -6,13 +6,14 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fusionlab import metrics as metric_library
 from fusionlab.configs import Config, load_yaml
-from fusionlab.errors import ConfigError, UnknownNameError
+from fusionlab.errors import ConfigError, UnknownNameError, suggest
+from fusionlab.flags import FLAGS
 from fusionlab.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Normalise = Literal["rank", "minmax", "zscore"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+#: What came later and changes nothing as it stands by default: not in a digest then.
+_ADDED = {"exclude": (), "penalise": {}, "families": "equal"}
+
 
 class Policy(Config):
     """How scores become a choice.
@@ -28,16 +32,20 @@ class Policy(Config):
     With s_m(c) the score of candidate c in metric m, made to point upwards, and n_m its
     normalisation over the candidates of one scene::
 
-        total(c) = sum_m w_m n_m(c) / sum_m w_m
+        total(c) = sum_m w_m n_m(c) / sum_m w_m - sum of the penalties of c's flags
 
-    The candidate with the highest total wins. Ties are broken by the normalised metrics in the
-    order of `weights`, then by the method's name. A score that is not a number takes the worst
-    place in its metric.
+    The candidate with the highest total wins; those with an excluded flag take no part. Ties are
+    broken by the normalised metrics in the order of `weights`, then by the method's name. A score
+    that is not a number takes the worst place in its metric.
 
     Attributes
     ----------
     name, version, description : what it is called, and for whom.
     normalise : ``rank`` (0 worst .. 1 best, ties averaged), ``minmax`` (0..1) or ``zscore``.
+    exclude : flags of `fusionlab.flags.FLAGS` whose bearers take no part.
+    penalise : flag -> what it takes off the total, > 0.
+    families : ``equal``, each candidate is one voter in ``rank`` and ``zscore``; or ``share``, the
+        candidates of a family are one voter together.
     weights : task -> metric -> w_m > 0.
     """
 
@@ -45,12 +53,26 @@ class Policy(Config):
     version: int = Field(ge=1)
     description: str = ""
     normalise: Normalise = "rank"
+    exclude: tuple[str, ...] = ()
+    penalise: dict[str, Weight] = Field(default_factory=dict)
+    families: Literal["equal", "share"] = "equal"
     weights: dict[str, Annotated[dict[str, Weight], Field(min_length=1)]] = Field(min_length=1)
+
+    @field_validator("exclude", "penalise")
+    @classmethod
+    def _known_flags(cls, flags: Any) -> Any:
+        for flag in flags:
+            if flag not in FLAGS:
+                nearest = suggest(flag, FLAGS)
+                hint = f" Did you mean {nearest!r}?" if nearest else ""
+                raise ValueError(f"unknown flag {flag!r}.{hint} Known: {', '.join(FLAGS)}.")
+        return flags
 
     @property
     def digest(self) -> str:
         """Return the SHA-256 of everything that affects the choice, and of name and version."""
-        content = self.model_dump(exclude={"description"})
+        silent = {key for key, value in _ADDED.items() if getattr(self, key) == value}
+        content = self.model_dump(exclude={"description", *silent})
         return hashlib.sha256(json.dumps(content, sort_keys=False).encode()).hexdigest()
 
     def normalised_by(self, normalise: str | None) -> Policy:

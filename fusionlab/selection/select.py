@@ -15,6 +15,13 @@ from fusionlab.errors import LabError, UsageError
 from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.normalise import NORMALISERS
 from fusionlab.selection.scored import current_scores
+from fusionlab.selection.traits import (
+    allowed,
+    candidate_traits,
+    penalties,
+    traits_of,
+    voter_weights,
+)
 from fusionlab.tables import labels_schema, read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
@@ -37,7 +44,7 @@ class SelectReport:
     labels : scenes that got a pseudo-label.
     ties : labels whose runner-up has the same total.
     decoy_wins : decoy -> scenes where it would have won had it been allowed to.
-    unlabelled : scenes without any candidate.
+    unlabelled : scenes without any candidate, or with none that the policy allows.
     replaced : the policy that had chosen the labels that stood under this name, if another.
     """
 
@@ -57,27 +64,35 @@ class SelectReport:
         return asdict(self)
 
 
-def rank_candidates(scores: pd.DataFrame, policy: Policy, task: str) -> pd.DataFrame:
+def rank_candidates(
+    scores: pd.DataFrame, policy: Policy, task: str, traits: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Order the candidates of each scene by a policy.
 
     Parameters
     ----------
     scores : one row a candidate, index (scene, method), one column a metric at least for each
         that `policy` uses for `task`.
+    traits : `candidate_traits`, where the candidates' flags and families are to count. Who is
+        excluded must not be among `scores`.
 
     Returns
     -------
     The rows of `scores` with columns ``scene, method, total, place`` (1 is the winner of its
-    scene) and ``norm_<metric>``, sorted by scene and place.
+    scene), ``norm_<metric>``, ``penalty`` (taken off the total), ``flags`` and ``family``, sorted
+    by scene and place.
     """
     weights = policy.task_weights(task)
     signs = [1.0 if metric_library.get(m).direction == "higher" else -1.0 for m in weights]
     upward = scores[list(weights)] * signs
     ordered = pd.DataFrame(index=scores.index).reset_index()
     values = upward.reset_index(drop=True)
-    normalised = NORMALISERS[policy.normalise](values, ordered["scene"])
+    ordered[["flags", "family"]] = traits_of(scores, traits).to_numpy()
+    ordered["penalty"] = penalties(ordered["flags"], policy)
+    voters = voter_weights(ordered["scene"], ordered["family"], policy)
+    normalised = NORMALISERS[policy.normalise](values, ordered["scene"], voters)
     total = normalised.to_numpy() @ np.array(list(weights.values())) / sum(weights.values())
-    ordered["total"] = total.round(_DECIMALS)
+    ordered["total"] = (total - ordered["penalty"]).round(_DECIMALS)
     norms = [f"norm_{metric}" for metric in weights]
     ordered[norms] = normalised.to_numpy()
     descending = ["total", *norms]
@@ -132,8 +147,7 @@ def select(
     report.replaced = _replaced(path, policy)
     if not dry_run:
         with lab.writing():
-            for key, (_, unlabelled) in chosen.items():
-                rows = map(_reject_row, unlabelled)
+            for key, (_, rows) in chosen.items():
                 lab.replace_rejects("select", *key, rejects_frame("select", *key, rows))
             write_table(path, labels, schema, note=policy.model_dump_json())
     report.unlabelled = sum(len(unlabelled) for _, unlabelled in chosen.values())
@@ -153,12 +167,16 @@ def _replaced(path: Path, policy: Policy) -> str:
     return "" if old["policy_digest"] == policy.digest else str(old["policy"])
 
 
-def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return the labels of one data set, and the scenes that have no candidate."""
-    scores = current_scores(lab, task, dataset, list(policy.task_weights(task)))
-    scores = _measurable(scores)
+def _choose(
+    lab: Lab, policy: Policy, task: str, dataset: str
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Return the labels of one data set, and the reject rows of the scenes that get none."""
+    index = lab.index(task, dataset)
+    traits = candidate_traits(index)
+    scored = _measurable(current_scores(lab, task, dataset, list(policy.task_weights(task))))
+    scores = _measurable(allowed(scored, policy, traits))
     is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    ranked = rank_candidates(scores[~is_decoy], policy, task)
+    ranked = rank_candidates(scores[~is_decoy], policy, task, traits)
     winners = ranked[ranked["place"] == 1].set_index("scene")
     second = ranked[ranked["place"] == 2].set_index("scene").reindex(winners.index)
     labels = winners.drop(columns="place")
@@ -166,14 +184,15 @@ def _choose(lab: Lab, policy: Policy, task: str, dataset: str) -> tuple[pd.DataF
     labels["runner_up"] = second["method"].fillna("")
     labels["tied"] = labels["margin"] == 0.0
     labels["candidates"] = ranked.groupby("scene").size()
-    labels = labels.join(_decoys(rank_candidates(scores, policy, task)))
-    index = lab.index(task, dataset)
+    labels = labels.join(_decoys(rank_candidates(scores, policy, task, traits)))
     labels = labels.join(_digests(index, labels["method"]))
     labels["task"], labels["dataset"] = task, dataset
     labels["policy"], labels["policy_digest"] = f"{policy.name} v{policy.version}", policy.digest
     labels["software_version"] = __version__
-    scenes = sorted(set(index.loc[index["role"] == "source", "scene"]))
-    return labels.reset_index(), [scene for scene in scenes if scene not in labels.index]
+    scenes = sorted(set(index.loc[index["role"] == "source", "scene"]) - set(labels.index))
+    had = set(scored.index.get_level_values("scene"))
+    rejects = [_excluded_row(s, policy) if s in had else _reject_row(s) for s in scenes]
+    return labels.reset_index(), rejects
 
 
 def _measurable(scores: pd.DataFrame) -> pd.DataFrame:
@@ -219,4 +238,14 @@ def _reject_row(scene: str) -> dict[str, str]:
         "role": "scene",
         "reason": "no_candidates",
         "detail": f"no candidate of scene {scene!r} has a score; it gets no label",
+    }
+
+
+def _excluded_row(scene: str, policy: Policy) -> dict[str, str]:
+    return {
+        "scene": scene,
+        "role": "scene",
+        "reason": "all_excluded",
+        "detail": f"every scored candidate of scene {scene!r} has a flag that the policy excludes "
+        f"({', '.join(policy.exclude)}); it gets no label",
     }

@@ -95,3 +95,40 @@ def test_the_digest_follows_what_matters(tmp_path: Path) -> None:
 def test_unknown_normalisation() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'minmax'"):
         load_policy("fusionfm").normalised_by("minmx")
+
+
+def test_flags_and_families_are_read(tmp_path: Path) -> None:
+    text = GOOD + "exclude: [identical]\npenalise: {stretched: 0.1}\nfamilies: share\n"
+    policy = load_policy(write(tmp_path, text))
+    assert policy.exclude == ("identical",)
+    assert policy.penalise == {"stretched": 0.1}
+    assert policy.families == "share"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("exclude: [strached]\n", "unknown flag 'strached'. Did you mean 'stretched'"),
+        ("penalise: {jpeg_trase: 1}\n", "Did you mean 'jpeg_trace'"),
+        ("penalise: {jpeg: 0}\n", "greater than 0"),
+        ("families: shared\n", "share"),
+    ],
+)
+def test_a_wrong_flag_says_what_is_wrong(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_policy(write(tmp_path, GOOD + line))
+
+
+def test_what_was_added_later_leaves_older_digests_alone(tmp_path: Path) -> None:
+    plain = load_policy(write(tmp_path, GOOD))
+    said = load_policy(write(tmp_path, GOOD + "exclude: []\npenalise: {}\nfamilies: equal\n"))
+    assert said.digest == plain.digest
+    digests = {
+        load_policy(write(tmp_path, GOOD + line)).digest
+        for line in ("", "exclude: [soft]\n", "penalise: {soft: 1}\n", "families: share\n")
+    }
+    assert len(digests) == 4
+
+
+def test_the_shipped_policy_counts_a_family_as_one_voter() -> None:
+    assert load_policy("fusionfm").families == "share"

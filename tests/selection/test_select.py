@@ -102,7 +102,7 @@ def test_replacing_the_choice_of_another_policy_is_said(lab: Lab) -> None:
     chosen = load_policy("fusionfm")
     assert select(lab, chosen, "one").replaced == ""
     assert select(lab, chosen, "one").replaced == ""
-    assert select(lab, chosen.normalised_by("zscore"), "one").replaced == "fusionfm v1"
+    assert select(lab, chosen.normalised_by("zscore"), "one").replaced == "fusionfm v2"
 
 
 def test_dry_run_writes_nothing(lab: Lab) -> None:
