@@ -19,6 +19,7 @@ FLAGS = {
     "source_copy": "one of its sources, up to the noise of compression",
     "near_duplicate": "another candidate of the scene, up to the noise of compression",
     "identical": "the same pixels as another candidate of the scene",
+    "unregistered": "a source that is displaced against the first, and was taken all the same",
 }
 
 

@@ -67,6 +67,11 @@ class Displacement:
     gain: float
     confidence: float
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether most tiles say the same; where not, nothing can be told of the displacement."""
+        return self.confidence >= _CONFIDENCE
+
 
 def displacement(a: Array, b: Array) -> Displacement:
     """Estimate how far `b` lies from `a`; at most 7 % of the longest side can be found.
@@ -117,7 +122,7 @@ def misregistered(found: Displacement) -> bool:
     few pixels between CT and MRI is not told from two that lie right, since they show the two
     sides of the skull; nor is anything told of PET and SPECT, which have no edges.
     """
-    clear = found.gain >= _GAIN and found.confidence >= _CONFIDENCE
+    clear = found.gain >= _GAIN and found.is_certain
     return clear and found.relative >= _RELATIVE
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.images import Pixels, luminance
-from fusionlab.ingest import register
 from fusionlab.ingest.admitted import Admitted
 from fusionlab.ingest.align import recognise_source
 from fusionlab.ingest.checks import Checks, Facts
@@ -15,6 +15,7 @@ from fusionlab.ingest.describe import Description
 from fusionlab.ingest.describe import describe as measure
 from fusionlab.ingest.likeness import Descriptor, describe
 from fusionlab.ingest.read import OpenedFile, Reader
+from fusionlab.ingest.register import displacement, misregistered
 from fusionlab.ingest.rejects import Reject
 from fusionlab.store import Address, ImageStore
 
@@ -187,15 +188,17 @@ def _registered(a: Admitted, other: Admitted, checks: Checks) -> Admitted | Reje
     """Estimate how far a source is displaced against the first; reject it when it is."""
     assert a.pixels is not None
     assert other.pixels is not None
-    estimate = register.displacement(luminance(a.pixels), luminance(other.pixels))
-    if register.misregistered(estimate) and not checks.keep_unregistered:
-        detail = (
-            f"{other.found.name} is displaced against {a.found.name} by about "
-            f"{estimate.magnitude:.1f} pixels; register them first, or take them as they are with "
-            "--keep-unregistered"
-        )
-        return Reject("unregistered", detail, other.found)
-    return replace(other, facts=replace(other.facts, shift=estimate.magnitude))
+    estimate = displacement(luminance(a.pixels), luminance(other.pixels))
+    shift = estimate.magnitude if estimate.is_certain else math.nan
+    if not misregistered(estimate):
+        return replace(other, facts=replace(other.facts, shift=shift))
+    if checks.keep_unregistered:
+        return replace(other, facts=replace(other.facts, shift=shift, flags="unregistered"))
+    detail = (
+        f"{other.found.name} is displaced against {a.found.name} by about {shift:.1f} pixels; "
+        "register them first, or take them as they are with --keep-unregistered"
+    )
+    return Reject("unregistered", detail, other.found)
 
 
 def _size(source: Admitted) -> tuple[int, int]:

@@ -5,11 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from fusionlab.demo.scenes import make_scenes
 from fusionlab.images import luminance, read_image
-from fusionlab.ingest.align import opaque_box, recognise, recognise_source
+from fusionlab.ingest.align import recognise, recognise_source
 
 SCENE = next(s for s in make_scenes() if s.task == "ivf")
 SOURCES = [luminance(image) for image in SCENE.sources.values()]
@@ -127,29 +126,6 @@ def alpha(*clear):
     return mask
 
 
-@pytest.mark.parametrize(
-    ("mask", "box"),
-    [
-        (alpha(), (0, 0, 40, 60)),
-        (alpha(np.s_[-3:], np.s_[:, :2]), (0, 2, 37, 58)),
-        (alpha(np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]), (1, 1, 38, 58)),
-        (alpha(np.s_[0, 0], np.s_[39, 59]), (0, 1, 40, 58)),
-        (alpha(np.s_[20, 30]), None),
-        (alpha(np.s_[:, :40]), None),
-        (alpha(np.s_[:]), None),
-    ],
-)
-def test_only_a_transparent_border_can_be_cut(mask, box):
-    assert opaque_box(mask) == box
-    assert opaque_box(mask.astype(np.uint16) * 257) == box
-
-
-def test_half_transparent_is_transparent():
-    mask = alpha()
-    mask[-1] = 254
-    assert opaque_box(mask) == (0, 0, 39, 60)
-
-
 def real(folder: Path, scene: str, modalities):
     files = [next((folder / "sources" / m).glob(f"{scene}.*")) for m in modalities]
     return [luminance(read_image(file)) for file in files]
@@ -177,11 +153,3 @@ def test_a_real_resized_copy_is_said_to_be_one(shared):
     file = next((folder / "methods" / "IFCNN-MAX").glob("House.*"))
     found = recognise(luminance(read_image(file)), real(folder, "House", ["under", "over"]))
     assert (found.rule, found.detail) == ("resized", "a resized copy by 1.469")
-
-
-def test_screenshots_have_a_transparent_border(shared):
-    folder = shared / "data" / "mef" / "sice_lightfuse" / "methods"
-    for method, size in {"DeepFuse": (534, 800), "LightFuse": (534, 800)}.items():
-        with Image.open(folder / method / "13.png") as image:
-            box = opaque_box(np.asarray(image)[..., 3])
-        assert box[2:] == size
