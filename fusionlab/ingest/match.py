@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: (least for PET and MRI slices of one patient; 0.204 outside medicine), so no true one is near.
 MARGIN = 0.08
 
-#: A fit from here on is taken as explained. Wrong scenes reach 0.46 outside medicine. Two heads
-#: reach 0.80: that a head is none of the set's cannot be told by this, only that it is another one.
+#: A fit from here on is taken as explained. Wrong scenes reach 0.43 outside medicine. Two heads
+#: reach 0.77: that a head is none of the set's cannot be told by this, only that it is another one.
 FLOOR = 0.5
 
 #: Below `FLOOR`, the fit must beat the mirror images by this. True scenes: 0.20 or more, though the
