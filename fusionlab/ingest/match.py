@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Calibrated on 1,265 correctly named outputs of 19 public data sets, each against all scenes of its
-# set, and checked on 3,382 fusions made of 848 other pairs (`benchmarks/matching.py --train`).
+# set, and checked on 3,392 fusions made of 848 other pairs (`benchmarks/matching.py --train`).
 
 #: Another scene must explain a candidate better by this. Every true scene led by 0.156 or more
 #: (least for PET and MRI slices of one patient; 0.204 outside medicine), so no true one is near.
