@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# Calibrated on the 98 registered pairs of 18 public data sets and the two deformed infrared images
-# of RoadScene (1.17 / 0.79 / 2.5 % at the least); checked on 848 other pairs, of which five
+# Calibrated on 90 registered pairs of 17 public data sets and the two deformed infrared images
+# of RoadScene (1.17 / 0.79 / 2.5 % at the least); checked on 687 other pairs, of which five
 # were flagged and are displaced, and on pairs displaced at will (`benchmarks/matching.py --train`).
 
 #: Edges agree better by this share. Registered pairs whose tiles agree: 0.98 at the most.
