@@ -210,11 +210,18 @@ def _to_gray_or_rgb(pixels: Pixels, notes: list[str]) -> Pixels:
                 f"{share:.1%} of the pixels are transparent; flatten or crop the image",
             )
         notes.append("opaque_alpha")
-    b, g, r = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    if np.array_equal(b, g) and np.array_equal(g, r):
+    if _has_equal_channels(pixels[::16, ::16]) and _has_equal_channels(pixels):
         notes.append("equal_channels")
-        return g
-    return pixels[..., 2::-1]
+        return pixels[..., 1]
+    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB
+    rgb: Pixels = cv2.cvtColor(pixels, code)
+    return rgb
+
+
+def _has_equal_channels(pixels: Pixels) -> bool:
+    """Tell whether the first three channels are one."""
+    b, g, r = cv2.split(pixels)[:3]
+    return np.array_equal(b, g) and np.array_equal(g, r)
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

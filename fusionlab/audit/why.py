@@ -16,9 +16,8 @@ from fusionlab.selection.select import rank_candidates
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fusionlab.lab import Lab
+    from fusionlab.paths import Place
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Why:
         }
 
 
-def why(scene: str, lab: Lab | Path | str = "lab", labels: str | None = None) -> Why:
+def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -> Why:
     """Explain the label of one scene.
 
     Parameters

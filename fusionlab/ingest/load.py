@@ -95,7 +95,7 @@ def ingest(
         When another process writes to the lab.
     """
     start = time.monotonic()
-    with lab.writing():
+    with lab.writing(pixels=True):
         run = _Run(manifest, root, lab, workers or os.cpu_count() or 1, force)
         report = run.run(prune, on_progress or (lambda _done, _total: None))
     report.seconds = round(time.monotonic() - start, 3)
