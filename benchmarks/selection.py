@@ -21,6 +21,7 @@ from fusionlab.lab import Lab
 from fusionlab.scoring.decoys import DECOYS
 from fusionlab.scoring.plan import join_digests
 from fusionlab.selection import load_policy, select
+from fusionlab.tables import INDEX
 
 METRICS = ("EN", "SD", "SSIM", "Qabf", "VIF")
 
@@ -35,7 +36,7 @@ def make_lab(folder: Path, scenes: int, methods: int) -> tuple[Lab, int]:
         facts = {
             **scene, "height": 480, "width": 640, "channels": 1, "dtype": "uint8",
             "bucket": "480x640x1-uint8", "row": s, "file": "", "file_digest": "",
-            "file_format": "PNG", "file_mode": "L", "notes": "",
+            "file_format": "PNG", "file_mode": "L", "notes": "", **INDEX.added,
         }  # fmt: skip
         digests = [f"{s:063x}a", f"{s:063x}b"]
         for position, name in enumerate(("ir", "vis")):

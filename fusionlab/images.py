@@ -74,6 +74,10 @@ class DecodedImage:
     notes: tuple[str, ...]
 
 
+#: One of these is in every PNG that has EXIF.
+_PNG_EXIF = (b"eXIf", b"Raw profile type")
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
     """What a file says of itself before its pixels are decoded."""
@@ -129,7 +133,10 @@ def _read_header(data: bytes) -> _Header:
         with Image.open(io.BytesIO(data)) as image:
             _check_header(image)
             frames = int(getattr(image, "n_frames", 1))
-            return _Header(image.format or "?", image.mode, _orientation(image), frames)
+            # Pillow decodes all of a PNG to look for EXIF behind the pixels
+            turned = image.format != "PNG" or any(mark in data for mark in _PNG_EXIF)
+            orientation = _orientation(image) if turned else 1
+            return _Header(image.format or "?", image.mode, orientation, frames)
     except UnidentifiedImageError:
         raise ImageError("undecodable", "the bytes are no image format known here") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     from fusionlab.paths import Place
 
-FORMAT = 1
+#: What this FusionLab writes. Format 1 lacks what ingest's inspection found, and is read as if
+#: nothing had been inspected; the next ingest inspects it.
+FORMAT = 2
+_READABLE = (1, 2)
 
 
 class Lab:
@@ -77,10 +80,10 @@ class Lab:
             ) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LabError(f"{marker}: is not a lab's description: {error!r}") from None
-        if found != FORMAT:
+        if found not in _READABLE:
             raise LabError(
-                f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads format "
-                f"{FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
+                f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads formats "
+                f"up to {FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
             )
         return cls(path, packed)
 
@@ -128,8 +131,16 @@ class Lab:
         with hold(self.path) as self._still_mine:
             self._sweep()
             self.images.forget()
+            self._mark_format()
             yield
             self.images.flush()
+
+    def _mark_format(self) -> None:
+        """Note that from now on tables are written as this FusionLab writes them."""
+        marker = self.path / "lab.json"
+        note = json.loads(marker.read_text(encoding="utf-8"))
+        if note["format"] != FORMAT:
+            atomic_write_bytes(marker, (json.dumps({**note, "format": FORMAT}) + "\n").encode())
 
     def _sweep(self) -> None:
         """Remove what writers killed in mid-write left behind; a put leaves nothing."""

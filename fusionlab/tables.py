@@ -7,7 +7,8 @@ the same rows always give the same bytes.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """Columns of one table, and the key its rows are sorted by and unique in."""
+    """Columns of one table, and the key its rows are sorted by and unique in.
+
+    Attributes
+    ----------
+    added : columns that files of an older lab lack -> the value that they are read with.
+    """
 
     name: str
     columns: pa.Schema
     key: tuple[str, ...]
+    added: Mapping[str, str | float] = field(default_factory=dict)
 
     def empty(self) -> pd.DataFrame:
         """Return a frame with the right columns and no rows."""
@@ -66,8 +73,26 @@ INDEX = TableSchema(
         ("file_format", _STR),
         ("file_mode", _STR),
         ("notes", _STR),
+        ("region", _STR),  # "y,x,h,w": the part of its scene that it shows; "" is the whole
+        ("alignment", _STR),  # the rule that made it fit its scene; "" where none was needed
+        ("fit", _F64),  # 0..1, how well the sources explain a candidate; NaN where not judged
+        ("shift", _F64),  # sources: estimated displacement against a, in pixels; else NaN
+        ("flags", _STR),  # what was done to it: fingerprint codes, commas between
+        ("twin", _STR),  # role/name of the image that it nearly equals
+        ("family", _STR),  # candidates of a scene that go together; "" where it stands alone
+        ("inspected", _STR),  # digest of what the columns from region on were judged from
     ),
     ("task", "dataset", "scene", "role", "position", "name"),
+    {
+        "region": "",
+        "alignment": "",
+        "fit": math.nan,
+        "shift": math.nan,
+        "flags": "",
+        "twin": "",
+        "family": "",
+        "inspected": "",
+    },
 )
 
 #: One row an input that did not make it.
@@ -128,6 +153,7 @@ def labels_schema(metrics: list[str]) -> TableSchema:
             ("digest_a", _STR),
             ("digest_b", _STR),
             ("digest_candidate", _STR),
+            ("region", _STR),  # "y,x,h,w": the part of the sources that the label shows; "" is all
             ("policy", _STR),
             ("policy_digest", _STR),
             ("software_version", _STR),
@@ -199,6 +225,8 @@ def read_table(path: Place, schema: TableSchema | None = None) -> pd.DataFrame:
         raise LabError(
             f"{path}: is not a readable table: {error}; remove it and run the stage that makes it"
         ) from error
+    if schema is not None:
+        table = _with_added(table, schema)
     if schema is not None and not table.schema.equals(schema.columns):
         raise LabError(
             f"{path}: has columns {_columns(table.schema)}, expected {_columns(schema.columns)}; "
@@ -214,8 +242,18 @@ def _source(path: Place) -> Any:
     return io.BytesIO(path.read_bytes()) if isinstance(path, ObjectPath) else path
 
 
+def _with_added(table: pa.Table, schema: TableSchema) -> pa.Table:
+    """Give a table of an older lab the columns that came since."""
+    if set(table.column_names) & set(schema.added):
+        return table
+    for column, value in schema.added.items():
+        kind = schema.columns.field(column).type
+        table = table.append_column(column, pa.array([value] * len(table), kind))
+    return table
+
+
 def _columns(schema: pa.Schema) -> str:
-    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+    return ", ".join(f"{column.name} ({column.type})" for column in schema)
 
 
 def read_note(path: Place) -> str:

@@ -14,7 +14,7 @@ LAYERS = {
     | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"},
     "parts": {"metrics", "baselines", "flow", "continual"},
     "ground": {"colour", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
-    | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles"},
+    | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

@@ -248,6 +248,7 @@ class _Run:
             "file_format": item.image.file_format,
             "file_mode": item.image.file_mode,
             "notes": ",".join(item.image.notes),
+            **INDEX.added,
         }
 
     def _settle_absent(

@@ -37,9 +37,11 @@ class ScenePlan:
 
     def stamps(self, metrics: Sequence[Metric]) -> Iterator[Stamp]:
         """Yield the stamp of every score that this scene should have."""
-        plain = join_digests([block.digest for block in self.sources])
-        with_truth = join_digests([plain, self.reference.digest]) if self.reference else None
+        digests = [block.digest for block in self.sources]
         for method, block in self.candidates:
+            region = block.region if block else ""
+            plain = digest_of_sources(digests, region)
+            with_truth = join_digests([plain, self.reference.digest]) if self.reference else None
             candidate = block.digest if block else method
             for metric in metrics:
                 sources = with_truth if metric.arity == "reference" else plain
@@ -123,7 +125,12 @@ def stamps_of(scores: pd.DataFrame) -> list[Stamp]:
 
 
 def _block(row: dict[Any, Any]) -> Block:
-    return Block(Address.of(row), row["digest"])
+    return Block(Address.of(row), row["digest"], row["region"])
+
+
+def digest_of_sources(digests: Sequence[str], region: str) -> str:
+    """Return one digest for what a candidate is compared with: sources, or a region of them."""
+    return join_digests([*digests, region] if region else list(digests))
 
 
 def join_digests(digests: list[str]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from fusionlab.errors import FusionLabError, LabError
 from fusionlab.images import digest, luminance
 from fusionlab.metrics import prepare
+from fusionlab.regions import Region, crop
 from fusionlab.scoring.decoys import DECOYS
 from fusionlab.store import Address, ImageStore
 
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One image in the store: where it is, and the digest it must have."""
+    """One image in the store: where it is, the digest it must have, the region it shows."""
 
     address: Address
     digest: str
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class CandidateWork:
     def metrics(self) -> tuple[str, ...]:
         """Return the names of the metrics to measure."""
         return tuple(stamp.metric for stamp in self.stamps)
+
+    @property
+    def region(self) -> Region | None:
+        """Return the part of its scene that the candidate shows; None for all of it."""
+        return Region.parse(self.block.region) if self.block else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +125,22 @@ def score_batch(images: Place, batch: list[SceneWork], device: str = "cpu") -> l
 
 
 def _score_scene(store: ImageStore, work: SceneWork, device: str) -> list[Outcome]:
-    """Measure one scene; candidates that lack the same metrics share the source-only work."""
-    groups: dict[tuple[str, ...], list[CandidateWork]] = {}
+    """Measure one scene.
+
+    Candidates that lack the same metrics and show the same region share the source-only work.
+    """
+    groups: dict[tuple[tuple[str, ...], Region | None], list[CandidateWork]] = {}
     for candidate in work.candidates:
-        groups.setdefault(candidate.metrics, []).append(candidate)
-    sources = _attempt(work, "", lambda: [_luminance(store, block) for block in work.sources])
-    if isinstance(sources, Failed):
-        return [sources]
+        groups.setdefault((candidate.metrics, candidate.region), []).append(candidate)
+    whole = _attempt(work, "", lambda: [_luminance(store, block) for block in work.sources])
+    if isinstance(whole, Failed):
+        return [whole]
     outcomes: list[Outcome] = []
-    for metrics, candidates in groups.items():
-        measure = _attempt(work, "", partial(_prepare, store, work, sources, metrics, device))
+    for (metrics, region), candidates in groups.items():
+        sources = [crop(source, region) for source in whole]
+        measure = _attempt(
+            work, "", partial(_prepare, store, work, sources, metrics, region, device)
+        )
         if isinstance(measure, Failed):
             return [*outcomes, measure]
         size = 1 if device == "cpu" else _CANDIDATES_PER_BATCH
@@ -142,10 +155,11 @@ def _prepare(
     work: SceneWork,
     sources: list[Luminance],
     metrics: tuple[str, ...],
+    region: Region | None,
     device: str,
 ) -> Measure:
     """Do the source-only work; return what measures a list of candidates."""
-    reference = _luminance(store, work.reference) if work.reference else None
+    reference = crop(_luminance(store, work.reference), region) if work.reference else None
     if device == "cpu":
         kernels = prepare(sources, metrics, reference=reference)
         return lambda images: [kernels.measure(fused) for fused in images]

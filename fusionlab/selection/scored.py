@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
 from fusionlab.errors import LabError
 from fusionlab.scoring.decoys import DECOY_PREFIX
-from fusionlab.scoring.plan import join_digests
+from fusionlab.scoring.plan import digest_of_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from fusionlab.lab import Lab
 
@@ -34,22 +37,43 @@ def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) ->
     versions = {name: metric_library.get(name).version for name in metrics}
     scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
 
-    sources = index[index["role"] == "source"]
-    joined = sources.groupby("scene")["digest"].agg(lambda digests: join_digests(list(digests)))
-    scores = scores[scores["sources_digest"] == scores["scene"].map(joined)]
-
     methods = index[index["role"] == "method"]
-    digests = pd.Series(
-        methods["digest"].to_numpy(),
-        index=pd.MultiIndex.from_arrays([methods["scene"], methods["name"]]),
-    )
-    places = pd.MultiIndex.from_arrays([scores["scene"], scores["method"]])
-    is_decoy = scores["method"].str.startswith(DECOY_PREFIX).to_numpy()
-    current = digests.reindex(places).to_numpy() == scores["candidate_digest"].to_numpy()
-    scores = scores[is_decoy | current]
+    scores = scores[_is_current(scores, index, methods)]
     wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
     _all_scored(lab, task, dataset, scores, methods, metrics)
     return wide.reindex(columns=list(metrics))
+
+
+def _is_current(
+    scores: pd.DataFrame, index: pd.DataFrame, methods: pd.DataFrame
+) -> NDArray[np.bool_]:
+    """Tell which scores were computed from the pixels that the index has now."""
+    sources = index[index["role"] == "source"].groupby("scene", sort=False)["digest"].agg(list)
+    whole = {scene: digest_of_sources(digests, "") for scene, digests in sources.items()}
+    now = {
+        (scene, name): (digest_of_sources(sources[scene], region) if region else whole[scene], own)
+        for scene, name, region, own in zip(
+            methods["scene"], methods["name"], methods["region"], methods["digest"], strict=True
+        )
+        if scene in whole
+    }
+    rows = zip(
+        scores["scene"],
+        scores["method"],
+        scores["sources_digest"],
+        scores["candidate_digest"],
+        strict=True,
+    )
+    return np.fromiter(
+        (
+            (of_sources == whole.get(scene))
+            if method.startswith(DECOY_PREFIX)
+            else now.get((scene, method)) == (of_sources, own)
+            for scene, method, of_sources, own in rows
+        ),
+        dtype=bool,
+        count=len(scores),
+    )
 
 
 def _all_scored(

@@ -199,13 +199,14 @@ def _digests(index: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
     sources = index[index["role"] == "source"].sort_values(["scene", "position"])
     order = sources.groupby("scene").cumcount()
     by_scene = sources.set_index("scene")["digest"]
-    methods = index[index["role"] == "method"].set_index(["scene", "name"])["digest"]
+    methods = index[index["role"] == "method"].set_index(["scene", "name"])
     places = pd.MultiIndex.from_arrays([chosen.index, chosen])
     return pd.DataFrame(
         {
             "digest_a": by_scene[(order == 0).to_numpy()].reindex(chosen.index),
             "digest_b": by_scene[(order == 1).to_numpy()].reindex(chosen.index),
-            "digest_candidate": methods.reindex(places).to_numpy(),
+            "digest_candidate": methods["digest"].reindex(places).to_numpy(),
+            "region": methods["region"].reindex(places).to_numpy(),
         },
         index=chosen.index,
     )
