@@ -287,8 +287,9 @@ def rgb_to_gray(rgb: NDArray[Any]) -> NDArray[Any]:
 
 def digest(pixels: Pixels) -> str:
     """Return the SHA-256 (hex) of dtype, shape and C-order bytes: the identity of a pixel block."""
-    head = f"{pixels.dtype.str}{pixels.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    found = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
+    found.update(np.ascontiguousarray(pixels).data)
+    return found.hexdigest()
 
 
 def encode_png(pixels: Pixels) -> bytes:

@@ -193,8 +193,12 @@ class ImageStore:
 
     def write_shard(
         self, folder: str, array: str, number: int, chunks: Sequence[bytes | None]
-    ) -> None:
+    ) -> int:
         """Write the rows from ``number * per_shard`` on of `array`: all of them, encoded.
+
+        Returns
+        -------
+        The bytes of the shard.
 
         Raises
         ------
@@ -208,7 +212,9 @@ class ImageStore:
                 f"{layout.per_shard}; a shard is written whole"
             )
         file = self.path / folder / array / layout.file_of(number * layout.per_shard)
-        self._put(file, zarrfiles.join_shard(chunks))
+        data = zarrfiles.join_shard(chunks)
+        self._put(file, data)
+        return len(data)
 
     def has_shard(self, folder: str, array: str, number: int) -> bool:
         """Tell whether that shard was written."""

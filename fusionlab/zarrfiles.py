@@ -13,6 +13,7 @@ Source: Zarr core specification v3.0, https://zarr-specs.readthedocs.io/en/lates
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import struct
@@ -73,6 +74,7 @@ class ArrayLayout:
         """Return the bytes at the end of a shard that say where its chunks are."""
         return 16 * self.per_shard + _CRC_BYTES
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019  the arrays of a bucket have one text
     def to_json(self) -> bytes:
         """Return the content of ``zarr.json``."""
         inner = [_bytes_codec(self.dtype), _blosc_codec(self.dtype)]
