@@ -14,6 +14,7 @@ import functools
 import os
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UsageError
@@ -81,8 +82,7 @@ class ObjectPath:
     @property
     def stem(self) -> str:
         """Return the name without its ending."""
-        head, dot, _ = self.name.rpartition(".")
-        return head if dot and head else self.name
+        return PurePosixPath(self.name).stem
 
     @property
     def parent(self) -> ObjectPath:
@@ -187,10 +187,11 @@ class ObjectPath:
         base = _obstore().exceptions.BaseError
         try:
             yield
-        except FileNotFoundError as error:
-            text = "no such bucket" if "NoSuchBucket" in str(error) else "no such object"
-            raise FileNotFoundError(errno.ENOENT, text, str(self)) from None
-        except base as error:
+        except (base, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise FileNotFoundError(errno.ENOENT, "no such bucket", str(self)) from None
+            if isinstance(error, FileNotFoundError):
+                raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from None
             denied = "Denied" in type(error).__name__ or "Unauthenticated" in type(error).__name__
             code = errno.EACCES if denied else errno.EIO
             text = " ".join(str(error).split("Debug source")[0].split())[:300]

@@ -1,6 +1,8 @@
 import json
+import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+import fusionlab
 from fusionlab.errors import LabError
 from fusionlab.store import Address, ImageStore, bucket_name, is_safe_name
 
@@ -250,6 +253,111 @@ def test_xarray_opens_a_bucket_and_finds_a_scene_by_name(store, shape, dims):
         image = bucket["source"]["ir"].assign_coords(scene=bucket["scene"]).sel(scene="s2")
         assert image.dims == ("y", "x", "channel")[: len(dims)]
         np.testing.assert_array_equal(image.values, picture("s2", shape))
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_plain_zarr_reads_what_is_written_here(store, shape, dtype):
+    folder = filled(store, ("s1", "s2", "ä 3"), shape, dtype)
+    array = zarr.open_array(store.path / folder / "source/ir", mode="r")
+    assert (array.dtype, array.shape) == (dtype, (3, *shape))
+    for row, scene in enumerate(("s1", "s2", "ä 3")):
+        np.testing.assert_array_equal(array[row], picture(scene, shape, dtype))
+    assert list(zarr.open_array(store.path / folder / "scene", mode="r")[:]) == ["s1", "s2", "ä 3"]
+    members = dict(zarr.open_group(store.path, mode="r").members(max_depth=None))
+    assert {f"{folder}/scene", f"{folder}/source/ir", folder} <= set(members)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_arrays_of_format_1_are_read_and_added_to(store, dtype):
+    """They were made by the zarr package: folders for chunks, bit shuffle, no chunk for black."""
+    folder, name = f"ivf/tiny/6x8x1-{np.dtype(dtype)}", np.dtype(dtype).name
+    group = zarr.open_group(store.path, mode="a", zarr_format=3).require_group(folder)
+    old = group.create_array(
+        "source/ir",
+        shape=(2, 6, 8),
+        chunks=(1, 6, 8),
+        dtype=name,
+        fill_value=0,
+        compressors=zarr.codecs.BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+        dimension_names=("scene", "y", "x"),
+    )
+    names = group.create_array("scene", shape=(2,), chunks=(4096,), dtype=str)
+    names[:] = np.array(["s1", "s2"], dtype=object)
+    old[0] = picture("s1", dtype=dtype)
+    np.testing.assert_array_equal(
+        store.read(Address(folder, "source/ir", 0)), picture("s1", dtype=dtype)
+    )
+    assert not store.read(Address(folder, "source/ir", 1)).any()
+    assert store.scenes(folder) == ["s1", "s2"]
+    store.grow(folder, ["s1", "s2", "s3"], ["source/ir", "method/M"], (6, 8), name)
+    store.write(Address(folder, "source/ir", 2), picture("s3", dtype=dtype))
+    store.write(Address(folder, "method/M", 2), picture("m3", dtype=dtype))
+    store.flush()
+    for array, seed in (("source/ir", "s3"), ("method/M", "m3")):
+        plain = zarr.open_array(store.path / folder / array, mode="r")
+        np.testing.assert_array_equal(plain[2], picture(seed, dtype=dtype))
+    plain = zarr.open_array(store.path / folder / "source/ir", mode="r")
+    np.testing.assert_array_equal(plain[0], picture("s1", dtype=dtype))
+    assert list(zarr.open_array(store.path / folder / "scene", mode="r")[:]) == ["s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"codecs": [{"name": "bytes"}]},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 3, 8]}}},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 6, 8]}}},
+        {"shape": 3},
+        {"node_type": "group", "shape": None},
+    ],
+)
+def test_arrays_that_others_cut_otherwise_are_refused(store, change):
+    folder = filled(store)
+    metadata = store.path / folder / "source/ir/zarr.json"
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), **change}))
+    store.forget()
+    with pytest.raises(LabError, match="cannot be read"):
+        store.read(Address(folder, "source/ir", 0))
+
+
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.just((6, 8, 3)) | st.just((1, 6, 8)),
+    dtype=st.sampled_from(["uint8", "uint16", "float32"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_but_exactly_one_chunk_can_be_written(shape, dtype):
+    with tempfile.TemporaryDirectory() as place:
+        store = ImageStore(Path(place) / "images.zarr")
+        folder = filled(store)
+        array = store.path / folder / "source/ir"
+        before = {path.name: path.read_bytes() for path in array.iterdir()}
+        if (shape, dtype) == ((6, 8), "uint8"):
+            return
+        with pytest.raises(LabError, match="is not one chunk"):
+            store.write(Address(folder, "source/ir", 0), np.ones(shape, dtype))
+        assert {path.name: path.read_bytes() for path in array.iterdir()} == before
+
+
+def test_no_module_writes_arrays_by_a_way_that_allows_parts_of_chunks():
+    """Dask's and zarr's own writing would take any slice; the store's takes one image."""
+    package = Path(fusionlab.__file__).parent
+    for source in package.rglob("*.py"):
+        text = source.read_text()
+        assert "to_zarr" not in text, source
+        assert not re.search(r"^\s*(import zarr|from zarr)", text, re.M), source
+
+
+def test_many_threads_write_many_rows_at_once(store):
+    scenes = [f"s{i}" for i in range(200)]
+    store.grow(FOLDER, scenes, ["source/a", "method/M"], (6, 8), "uint8")
+    addresses = [Address(FOLDER, a, r) for r in range(200) for a in ("source/a", "method/M")]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda a: store.write(a, picture(a)), addresses))
+        store.flush()
+        for address, got in zip(addresses, pool.map(store.read, addresses), strict=True):
+            np.testing.assert_array_equal(got, picture(address))
+    assert not list(store.path.parent.rglob(".partial-*"))
 
 
 class StoreAgainstDict(RuleBasedStateMachine):
