@@ -8,6 +8,7 @@
     │   ├── MissingMetricError     a metric whose package or weights are not there
     │   └── ConfigError            a YAML file that does not say what it must
     ├── LabError                   the lab is missing, locked, broken, or of another format
+    │   └── StorageError           the disk under it is full or fails: free it, and go on
     ├── ImageError                 bytes that are not an image we accept (carries a reason code)
     └── MetricInputError           arrays that a metric must not be computed on
 
@@ -69,6 +70,10 @@ class ConfigError(UsageError):
 
 class LabError(FusionLabError):
     """The lab is missing, locked, broken, or of another format."""
+
+
+class StorageError(LabError):
+    """What the lab lies on is full, read-only or fails; the lab is as it was, and can go on."""
 
 
 class ImageError(FusionLabError):

@@ -121,7 +121,10 @@ def _read_raw(data: bytes, header: Header) -> tuple[NDArray[Any], NDArray[Any] |
     alpha = pixels[..., -1] if channels in (2, 4) else None
     if channels == 2:
         return pixels[..., 0], alpha, header
-    return (pixels[..., :3] if header.scientific else pixels[..., 2::-1]), alpha, header
+    if header.scientific:
+        return pixels[..., :3], alpha, header
+    code = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGB
+    return cv2.cvtColor(pixels, code), alpha, header  # tens of times as fast as a reversed copy
 
 
 def _read_pixels(data: bytes, file_format: str) -> NDArray[Any]:
@@ -187,11 +190,16 @@ def _gray_if_equal(pixels: NDArray[Any], notes: list[str]) -> NDArray[Any]:
     """Turn three equal channels into one."""
     if pixels.ndim == 2:
         return pixels
-    r, g, b = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    if np.array_equal(b, g) and np.array_equal(g, r):
+    if _has_equal_channels(pixels[::16, ::16]) and _has_equal_channels(pixels):
         notes.append("equal_channels")
-        return g
+        return pixels[..., 1]
     return pixels
+
+
+def _has_equal_channels(pixels: NDArray[Any]) -> bool:
+    """Tell whether the three channels are one."""
+    r, g, b = (np.ascontiguousarray(pixels[..., channel]) for channel in range(3))
+    return np.array_equal(b, g) and np.array_equal(g, r)
 
 
 def _levels(pixels: NDArray[Any], reading: Reading | None, notes: list[str]) -> Pixels:
@@ -261,8 +269,9 @@ def rgb_to_gray(rgb: NDArray[Any]) -> NDArray[Any]:
 
 def digest(pixels: Pixels) -> str:
     """Return the SHA-256 (hex) of dtype, shape and C-order bytes: the identity of a pixel block."""
-    head = f"{pixels.dtype.str}{pixels.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    found = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
+    found.update(np.ascontiguousarray(pixels).data)
+    return found.hexdigest()
 
 
 def encode_png(pixels: Pixels) -> bytes:

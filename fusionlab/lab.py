@@ -9,6 +9,8 @@
     lab/labels/<name>.parquet               curated manifests
     lab/rejects.parquet                     every input that did not make it, and why
 
+It lies in a local folder or, by ``s3://bucket/prefix``, in an object store.
+
 ``pandas.read_parquet`` reads each file, or the whole folder ``index`` or ``scores``, in one line.
 """
 
@@ -16,21 +18,23 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import filelock
 
 from fusionlab import __version__
 from fusionlab.atomic import TEMPORARY_PREFIX, atomic_write_bytes
 from fusionlab.errors import LabError, UnknownNameError, UsageError
+from fusionlab.lock import hold
+from fusionlab.objects import ObjectPath
+from fusionlab.paths import is_empty, to_place
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import INDEX, REJECTS, SCORES, concat, read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
+
+    from fusionlab.paths import Place
 
 #: What this FusionLab writes. Format 1 lacks what ingest's inspection found, and is read as if
 #: nothing had been inspected; the next ingest inspects it.
@@ -39,43 +43,54 @@ _READABLE = (1, 2)
 
 
 class Lab:
-    """The files of one lab. Make one with `Lab.open` or `Lab.create`."""
+    """The files of one lab. Make one with `Lab.open` or `Lab.create`.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes
+    ----------
+    path : a local folder, or a place in an object store.
+    packed : images in a file of a lab that `fusionlab pack` made, whose pixels are read-only; 0
+        for every other lab.
+    """
+
+    def __init__(self, path: Place, packed: int = 0) -> None:
+        self.path, self.packed = path, packed
         self.images = ImageStore(path / "images.zarr")
+        self._still_mine: Callable[[], None] = lambda: None
 
     @classmethod
-    def open(cls, path: Path | str) -> Lab:
-        """Open the lab at `path`.
+    def open(cls, path: Place | str) -> Lab:
+        """Open the lab at `path`, a folder or ``s3://bucket/prefix``.
 
         Raises
         ------
         LabError
             When there is no lab, or one of a newer format.
+        UsageError
+            When it is in an object store, and the package for that is not installed.
         """
-        path = Path(path)
+        path = to_place(path)
         marker = path / "lab.json"
         try:
-            found = json.loads(marker.read_text(encoding="utf-8"))["format"]
+            note = json.loads(marker.read_text(encoding="utf-8"))
+            found, packed = note["format"], int(note.get("packed", 0))
         except FileNotFoundError:
             raise LabError(
                 f"{path}: there is no lab here. Make one first: "
                 f"fusionlab ingest MANIFEST.yaml --lab {path}"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LabError(f"{marker}: is not a lab's description: {error!r}") from None
         if found not in _READABLE:
             raise LabError(
                 f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads formats "
                 f"up to {FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
             )
-        return cls(path)
+        return cls(path, packed)
 
     @classmethod
-    def create(cls, path: Path | str) -> Lab:
+    def create(cls, path: Place | str) -> Lab:
         """Open the lab at `path`, making an empty one where there is none."""
-        path = Path(path)
+        path = to_place(path)
         if not (path / "lab.json").exists():
             try:
                 cls._found(path)
@@ -86,9 +101,9 @@ class Lab:
         return cls.open(path)
 
     @staticmethod
-    def _found(path: Path) -> None:
+    def _found(path: Place) -> None:
         """Make an empty lab in a folder that holds at most what a killed attempt left."""
-        if path.exists() and any(
+        if not is_empty(path) and any(
             not item.name.startswith(TEMPORARY_PREFIX) for item in path.iterdir()
         ):
             raise LabError(f"{path}: is neither empty nor a lab; name another folder with --lab")
@@ -96,27 +111,29 @@ class Lab:
         atomic_write_bytes(path / "lab.json", (json.dumps(note) + "\n").encode())
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, pixels: bool = False) -> Iterator[None]:
         """Hold the lab for writing; the lock falls with the process, however it ends.
+
+        Parameters
+        ----------
+        pixels : whether images are to be written, and not only tables.
 
         Raises
         ------
         LabError
-            When another process holds it.
+            When another process holds it, or `pixels` of a packed lab are to be written.
         """
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
+        if pixels and self.packed:
             raise LabError(
-                f"{self.path}: another fusionlab process is writing to this lab; wait for it to end"
-            ) from None
-        try:
+                f"{self.path}: is a packed lab, whose pixels are read-only; ingest into the lab it "
+                "was packed from, and pack that again into a new place"
+            )
+        with hold(self.path) as self._still_mine:
             self._sweep()
+            self.images.forget()
             self._mark_format()
             yield
-        finally:
-            lock.release()
+            self.images.flush()
 
     def _mark_format(self) -> None:
         """Note that from now on tables are written as this FusionLab writes them."""
@@ -126,7 +143,9 @@ class Lab:
             atomic_write_bytes(marker, (json.dumps({**note, "format": FORMAT}) + "\n").encode())
 
     def _sweep(self) -> None:
-        """Remove what writers killed in mid-write left behind."""
+        """Remove what writers killed in mid-write left behind; a put leaves nothing."""
+        if isinstance(self.path, ObjectPath):
+            return
         for folder in (self.path, self.path / "index", self.path / "scores", self.path / "labels"):
             for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 leftover.unlink(missing_ok=True)
@@ -135,7 +154,7 @@ class Lab:
 
     def datasets(self) -> list[tuple[str, str]]:
         """Return the (task, dataset) pairs that were ingested, sorted."""
-        names = [file.stem.partition("-") for file in (self.path / "index").glob("[!.]*.parquet")]
+        names = [file.stem.partition("-") for file in self._tables("index")]
         return sorted((task, dataset) for task, _, dataset in names)
 
     def index(self, task: str, dataset: str) -> pd.DataFrame:
@@ -143,7 +162,9 @@ class Lab:
         return read_table(self.path / "index" / f"{task}-{dataset}.parquet", INDEX)
 
     def write_index(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
-        """Replace the index of one data set."""
+        """Replace the index of one data set; the pixels it names are brought to the disk first."""
+        self._still_mine()
+        self.images.flush()
         write_table(self.path / "index" / f"{task}-{dataset}.parquet", frame, INDEX)
 
     # -- scores -----------------------------------------------------------------------------------
@@ -154,10 +175,11 @@ class Lab:
 
     def write_scores(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
         """Replace the scores of one data set."""
+        self._still_mine()
         write_table(self.path / "scores" / f"{task}-{dataset}.parquet", frame, SCORES)
 
     @property
-    def score_parts(self) -> Path:
+    def score_parts(self) -> Place:
         """Return the folder for the results of a scoring run that is under way."""
         return self.path / "scores" / ".parts"
 
@@ -165,9 +187,12 @@ class Lab:
 
     def labels_names(self) -> list[str]:
         """Return the names of the labels manifests, sorted."""
-        return sorted(file.stem for file in (self.path / "labels").glob("[!.]*.parquet"))
+        return sorted(file.stem for file in self._tables("labels"))
 
-    def labels_path(self, name: str) -> Path:
+    def _tables(self, folder: str) -> Iterator[Place]:
+        return iter((self.path / folder).glob("[!.]*.parquet"))
+
+    def labels_path(self, name: str) -> Place:
         """Return where the labels manifest `name` is or would be.
 
         Raises
@@ -207,6 +232,7 @@ class Lab:
 
     def replace_rejects(self, stage: str, task: str, dataset: str, frame: pd.DataFrame) -> None:
         """Replace what `stage` rejected of one data set."""
+        self._still_mine()
         old = self.rejects()
         same = (old["stage"] == stage) & (old["task"] == task) & (old["dataset"] == dataset)
         kept = concat([old[~same], frame], REJECTS)

@@ -10,30 +10,30 @@
 A bucket holds all images of one height, width, channel count and dtype (``460x630x3-uint8``);
 its arrays share the scene axis. A chunk is one image, so whoever writes an image is the only
 writer of its chunk. Rows are only ever appended; which of them hold an image, the index says.
+
+In a packed lab a file is a shard of many images of one array, and no image can be written.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import zarr
-from zarr.codecs import BloscCodec
-
+from fusionlab import zarrfiles
+from fusionlab.atomic import replace_bytes, sync_device
 from fusionlab.errors import LabError
+from fusionlab.paths import read_range, read_tail
+from fusionlab.zarrfiles import NAMES_PER_CHUNK, ArrayLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fusionlab.images import Pixels
+    from fusionlab.paths import Place
 
-_NAMES_PER_CHUNK = 4096
 _LONGEST_NAME = 150  # bytes; file systems take 255, of which atomic writing needs some
-_CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +56,15 @@ class Address:
         """Return where the image of one row of the index table lies."""
         folder = f"{entry['task']}/{entry['dataset']}/{entry['bucket']}"
         return cls(folder, f"{entry['role']}/{entry['name']}", int(entry["row"]))
+
+
+@dataclass
+class _Bucket:
+    """A bucket while it is written: its names, how many of them are stored, its arrays."""
+
+    scenes: list[str]
+    named: int
+    arrays: dict[str, ArrayLayout] = field(default_factory=dict)
 
 
 def bucket_name(pixels: Pixels) -> str:
@@ -85,17 +94,24 @@ class ImageStore:
 
     Reading is safe from many threads and processes; writing is one writer a chunk, and growing a
     bucket is for one process alone (the lab's lock sees to it).
+
+    Parameters
+    ----------
+    path : the folder ``images.zarr``.
+    per_shard : images in a file of the arrays that `grow` creates.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Place, per_shard: int = 1) -> None:
+        self.path, self.per_shard = path, per_shard
+        self._buckets: dict[str, _Bucket] = {}
+        self._groups: set[Place] = set()
+        self._unsynced = False
 
     def scenes(self, folder: str) -> list[str]:
         """Return the scene names along the axis of bucket `folder`, in row order."""
-        names = self._group("r+").get(f"{folder}/scene") if self.path.exists() else None
-        if not isinstance(names, zarr.Array):
-            return []
-        return _named(names)
+        if folder in self._buckets:
+            return list(self._buckets[folder].scenes)
+        return self._stored_scenes(folder)
 
     def grow(
         self,
@@ -106,6 +122,9 @@ class ImageStore:
         dtype: str,
     ) -> None:
         """Make bucket `folder` hold exactly `scenes` and at least `arrays`.
+
+        Images can then be written; the rows are part of the arrays, for every reader, from the
+        next `flush` on: a file for each array, written once and not with each batch.
 
         Parameters
         ----------
@@ -118,41 +137,90 @@ class ImageStore:
         LabError
             When `scenes` would rename or remove a row that is there already.
         """
-        group = self._group("a").require_group(folder)
-        names = group.get("scene")
-        kept = _named(names) if isinstance(names, zarr.Array) else []
-        if kept != scenes[: len(kept)]:
+        bucket = self._bucket(folder)
+        if bucket.scenes != scenes[: len(bucket.scenes)]:
             raise LabError(
                 f"{self.path}/{folder}: rows are only ever appended; none may be renamed"
             )
-        dimensions = ("scene", "y", "x", "channel")[: len(shape) + 1]
+        bucket.scenes = list(scenes)
         for array in arrays:
-            if array not in group:
-                group.create_array(
-                    array,
-                    shape=(len(scenes), *shape),
-                    chunks=(1, *shape),
-                    dtype=dtype,
-                    dimension_names=dimensions,
-                    compressors=_CODEC,
-                    fill_value=0,
-                )
-        for member in self._arrays(group):
-            if member.shape[0] != len(scenes):
-                member.resize((len(scenes), *member.shape[1:]))
-        self._name_rows(group, scenes, len(kept))
+            if array not in bucket.arrays:
+                layout = ArrayLayout(len(scenes), shape, dtype, per_shard=self.per_shard)
+                self._write_layout(folder, array, layout)
+                bucket.arrays[array] = layout
+
+    def flush(self) -> None:
+        """Make what was grown and written visible to every reader, and bring it to the disk."""
+        for folder, bucket in self._buckets.items():
+            rows = len(bucket.scenes)
+            for array, layout in bucket.arrays.items():
+                if layout.rows != rows:
+                    bucket.arrays[array] = layout.grown(rows)
+                    self._write_layout(folder, array, bucket.arrays[array])
+            if bucket.named < rows:
+                self._name_rows(folder, bucket)
+        if self._unsynced:
+            sync_device(self.path)
+            self._unsynced = False
+
+    def forget(self) -> None:
+        """Forget what is not flushed, and what another process may have changed since."""
+        self._buckets.clear()
         _open_array.cache_clear()
+        _shard_index.cache_clear()
 
     def write(self, address: Address, pixels: Pixels) -> None:
-        """Write one image; the bucket must have grown to hold it."""
-        array = _open_array(self.path, f"{address.folder}/{address.array}")
-        if pixels.dtype != array.dtype or (1, *pixels.shape) != array.chunks:
+        """Write one image; the bucket must have grown to hold it.
+
+        Raises
+        ------
+        LabError
+            When the image is not exactly one chunk of the array, or the lab is packed.
+        """
+        place = f"{self.path}/{address.folder}/{address.array}"
+        layout = self._layout(address)
+        if pixels.dtype != layout.dtype or pixels.shape != layout.image:
             raise LabError(
-                f"{self.path}/{address.folder}/{address.array}: an image of {pixels.shape} and "
-                f"{pixels.dtype} is not one chunk of {array.chunks} and {array.dtype}; it belongs "
-                f"in {bucket_name(pixels)}"
+                f"{place}: an image of {pixels.shape} and {pixels.dtype} is not one chunk of "
+                f"{layout.image} and {layout.dtype}; it belongs in {bucket_name(pixels)}"
             )
-        array[address.row] = pixels
+        if layout.per_shard != 1:
+            raise LabError(
+                f"{place}: a file of it holds {layout.per_shard} images, which are written "
+                "together by 'fusionlab pack' alone; ingest into the lab that was packed"
+            )
+        self._put(self._array(address) / layout.file_of(address.row), layout.encode(pixels))
+
+    def write_shard(
+        self, folder: str, array: str, number: int, chunks: Sequence[bytes | None]
+    ) -> int:
+        """Write the rows from ``number * per_shard`` on of `array`: all of them, encoded.
+
+        Returns
+        -------
+        The bytes of the shard.
+
+        Raises
+        ------
+        LabError
+            When `chunks` are not exactly one shard.
+        """
+        layout = self._layout(Address(folder, array, 0))
+        if len(chunks) != layout.per_shard:
+            raise LabError(
+                f"{self.path}/{folder}/{array}: {len(chunks)} images are not one shard of "
+                f"{layout.per_shard}; a shard is written whole"
+            )
+        file = self.path / folder / array / layout.file_of(number * layout.per_shard)
+        data = zarrfiles.join_shard(chunks)
+        self._put(file, data)
+        return len(data)
+
+    def has_shard(self, folder: str, array: str, number: int) -> bool:
+        """Tell whether that shard was written."""
+        layout = self._layout(Address(folder, array, 0))
+        file = self.path / folder / array / layout.file_of(number * layout.per_shard)
+        return file.exists()
 
     def read(self, address: Address) -> Pixels:
         """Read one image, (H, W) or (H, W, 3).
@@ -162,52 +230,127 @@ class ImageStore:
         LabError
             When the array is missing, too short, or its chunk does not decode.
         """
+        return self.read_coded(address)[0]
+
+    def read_coded(self, address: Address) -> tuple[Pixels, bytes]:
+        """Read one image, and the chunk it lies in.
+
+        Raises
+        ------
+        LabError
+            As `read`.
+        """
         place = f"{self.path}/{address.folder}/{address.array}[{address.row}]"
         try:
-            array = _open_array(self.path, f"{address.folder}/{address.array}")
-            if address.row >= array.shape[0]:  # another process has grown the bucket since
-                _open_array.cache_clear()
-                array = _open_array(self.path, f"{address.folder}/{address.array}")
-            return np.asarray(array[address.row])
-        except (KeyError, OSError, ValueError, IndexError, RuntimeError) as error:
+            layout = self._layout(address)
+            chunk = self._chunk(address, layout)
+            if chunk is None:
+                blank = self._blank(address)
+                return blank, layout.encode(blank)
+            return layout.decode(chunk), chunk
+        except (OSError, ValueError, IndexError, RuntimeError) as error:
             raise LabError(f"{place}: cannot be read: {error}; ingest it again") from error
 
-    def _group(self, mode: Any) -> zarr.Group:
-        return zarr.open_group(self.path, mode=mode, zarr_format=3)
+    def _put(self, file: Place, data: bytes) -> None:
+        replace_bytes(file, data, self.path.parent)
+        self._unsynced = True
 
-    @staticmethod
-    def _arrays(group: zarr.Group) -> list[zarr.Array[Any]]:
-        return [array for _, role in group.groups() for _, array in role.arrays()]
+    def _array(self, address: Address) -> Place:
+        return self.path / address.folder / address.array
 
-    @staticmethod
-    def _name_rows(group: zarr.Group, scenes: list[str], kept: int) -> None:
-        """Name the rows from `kept` on; whole chunks, for a chunk is written at once."""
-        if "scene" not in group:
-            group.create_array(
-                "scene",
-                shape=(0,),
-                chunks=(_NAMES_PER_CHUNK,),
-                dtype=str,
-                dimension_names=("scene",),
-            )
-        names = group["scene"]
-        assert isinstance(names, zarr.Array)
-        if names.shape[0] != len(scenes):
-            names.resize((len(scenes),))
-        if kept < len(scenes):
-            start = kept // _NAMES_PER_CHUNK * _NAMES_PER_CHUNK
-            names[start:] = np.array(scenes[start:], dtype=object)
+    def _layout(self, address: Address) -> ArrayLayout:
+        return _open_array(self._array(address))
+
+    def _chunk(self, address: Address, layout: ArrayLayout) -> bytes | None:
+        file = self._array(address) / layout.file_of(address.row)
+        try:
+            if layout.per_shard == 1:
+                return file.read_bytes()
+            place = _shard_index(file, layout.shard_index_bytes)[address.row % layout.per_shard]
+        except FileNotFoundError:
+            return None
+        return None if place is None else read_range(file, *place)
+
+    def _blank(self, address: Address) -> Pixels:
+        """Return what a row without a chunk reads as, if there is such a row."""
+        layout = self._layout(address)
+        if address.row >= layout.rows:  # another process may have grown the bucket since
+            layout = ArrayLayout.from_json((self._array(address) / "zarr.json").read_bytes())
+        if address.row >= layout.rows:
+            raise IndexError(f"it has {layout.rows} rows")
+        return layout.blank()
+
+    def _bucket(self, folder: str) -> _Bucket:
+        """Return a bucket as it is stored, and from then on as it grows."""
+        if folder not in self._buckets:
+            scenes = self._stored_scenes(folder)
+            arrays = {}
+            for role in _folders(self.path / folder):
+                for array in _folders(role) if role.name != "scene" else ():
+                    arrays[f"{role.name}/{array.name}"] = _open_array(array)
+            self._buckets[folder] = _Bucket(scenes, len(scenes), arrays)
+        return self._buckets[folder]
+
+    def _stored_scenes(self, folder: str) -> list[str]:
+        """Return the names up to the first row without one.
+
+        A kill between growing the arrays and naming their rows leaves such rows: no index knows
+        them.
+        """
+        axis = self.path / folder / "scene"
+        try:
+            rows, separator = zarrfiles.names_layout((axis / "zarr.json").read_bytes())
+        except FileNotFoundError:
+            return []
+        names: list[str] = []
+        for chunk in range(-(-rows // NAMES_PER_CHUNK)):
+            try:
+                data = (axis / f"c{separator}{chunk}").read_bytes()
+            except FileNotFoundError:
+                break
+            names += zarrfiles.decode_names(data)
+        return list(takewhile(bool, names[:rows]))
+
+    def _write_layout(self, folder: str, array: str, layout: ArrayLayout) -> None:
+        """Write the metadata of an array, and of the groups above it where they have none."""
+        group = self.path
+        for part in f"{folder}/{array}".split("/"):
+            if group not in self._groups and not (group / "zarr.json").exists():
+                self._put(group / "zarr.json", zarrfiles.GROUP)
+            self._groups.add(group)
+            group = group / part
+        self._put(group / "zarr.json", layout.to_json())
+
+    def _name_rows(self, folder: str, bucket: _Bucket) -> None:
+        """Name the rows that have none yet; whole chunks, for a chunk is written at once."""
+        axis = self.path / folder / "scene"
+        try:
+            separator = zarrfiles.names_layout((axis / "zarr.json").read_bytes())[1]
+        except FileNotFoundError:
+            separator = "."
+        first = bucket.named // NAMES_PER_CHUNK
+        for chunk in range(first, -(-len(bucket.scenes) // NAMES_PER_CHUNK)):
+            names = bucket.scenes[chunk * NAMES_PER_CHUNK :][:NAMES_PER_CHUNK]
+            self._put(axis / f"c{separator}{chunk}", zarrfiles.encode_names(names))
+        self._put(axis / "zarr.json", zarrfiles.names_json(len(bucket.scenes), separator))
+        bucket.named = len(bucket.scenes)
 
 
-def _named(names: zarr.Array[Any]) -> list[str]:
-    """Return the names up to the first row without one.
+def _folders(place: Place) -> list[Place]:
+    """Return what lies under `place` and may be a group or an array."""
+    try:
+        return sorted(item for item in place.iterdir() if is_safe_name(item.name))
+    except FileNotFoundError:
+        return []
 
-    A kill between growing the axis and naming its rows leaves such rows: no index knows them.
-    """
-    return list(takewhile(bool, (str(name) for name in np.asarray(names[:]))))
+
+@functools.lru_cache(maxsize=4096)
+def _open_array(array: Place) -> ArrayLayout:
+    """Read what an array is; a run asks for each image, and it does not change but in length."""
+    return ArrayLayout.from_json((array / "zarr.json").read_bytes())
 
 
-@functools.lru_cache(maxsize=1024)
-def _open_array(path: Path, key: str) -> zarr.Array[Any]:
-    """Open one array; opening costs more than reading an image, so it is kept."""
-    return zarr.open_array(path / key, mode="r+", zarr_format=3)
+@functools.lru_cache(maxsize=4096)
+def _shard_index(file: Place, length: int) -> list[tuple[int, int] | None]:
+    """Read where the images of a shard are; a shard is never written twice."""
+    return zarrfiles.split_index(read_tail(file, length))

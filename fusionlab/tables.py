@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 
 from fusionlab.atomic import atomic_write_bytes
 from fusionlab.errors import LabError
+from fusionlab.objects import ObjectPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+
+    from fusionlab.paths import Place
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def labels_schema(metrics: list[str]) -> TableSchema:
 
 
 def write_table(
-    path: Path, frame: pd.DataFrame, schema: TableSchema, note: str | None = None
+    path: Place, frame: pd.DataFrame, schema: TableSchema, note: str | None = None
 ) -> None:
     """Check `frame` against `schema`, sort it by its key and write it atomically.
 
@@ -197,7 +199,7 @@ def write_table(
     atomic_write_bytes(path, buffer.getvalue())
 
 
-def _check_unique(path: Path, table: pa.Table, schema: TableSchema) -> None:
+def _check_unique(path: Place, table: pa.Table, schema: TableSchema) -> None:
     groups = table.group_by(list(schema.key)).aggregate([([], "count_all")])
     if groups.num_rows == table.num_rows:
         return
@@ -209,7 +211,7 @@ def _check_unique(path: Path, table: pa.Table, schema: TableSchema) -> None:
     )
 
 
-def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
+def read_table(path: Place, schema: TableSchema | None = None) -> pd.DataFrame:
     """Read one table; with `schema`, a file that does not exist is an empty table.
 
     Raises
@@ -220,7 +222,7 @@ def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
     if schema is not None and not path.exists():
         return schema.empty()
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(_source(path)).read()
     except (OSError, pa.ArrowException) as error:
         raise LabError(
             f"{path}: is not a readable table: {error}; remove it and run the stage that makes it"
@@ -237,6 +239,11 @@ def read_table(path: Path, schema: TableSchema | None = None) -> pd.DataFrame:
     return frame
 
 
+def _source(path: Place) -> Any:
+    """Return what Parquet can read from: a local file, or an object's content."""
+    return io.BytesIO(path.read_bytes()) if isinstance(path, ObjectPath) else path
+
+
 def _with_added(table: pa.Table, schema: TableSchema) -> pa.Table:
     """Give a table of an older lab the columns that came since."""
     if set(table.column_names) & set(schema.added):
@@ -251,7 +258,7 @@ def _columns(schema: pa.Schema) -> str:
     return ", ".join(f"{column.name} ({column.type})" for column in schema)
 
 
-def read_note(path: Path) -> str:
+def read_note(path: Place) -> str:
     """Return the note that `write_table` put into `path`, or the empty text.
 
     Raises
@@ -260,7 +267,7 @@ def read_note(path: Path) -> str:
         When the file is not a readable Parquet table.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_schema(_source(path)).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise LabError(f"{path}: is not a readable table: {error}") from error
     return str(metadata.get(_NOTE, b"").decode())

@@ -10,6 +10,7 @@ import pytest
 
 from fusionlab import atomic
 from fusionlab.atomic import TEMPORARY_PREFIX, atomic_write, atomic_write_bytes
+from fusionlab.errors import StorageError
 
 
 def write_half(path, error):
@@ -55,7 +56,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError, match=r"file: no space left; free some and run the same"):
         atomic_write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]

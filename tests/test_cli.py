@@ -37,6 +37,7 @@ COMMANDS = {
     "why": {"--lab", "--labels", "--json"},
     "info": {"--lab", "--json"},
     "verify": {"--lab", "--workers", "--json"},
+    "pack": {"--out", "--lab", "--workers", "--dry-run", "--json"},
     "measure": {
         "--metrics",
         "--preset",

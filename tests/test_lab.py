@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pytest
 from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.ingest.rejects import Reject
 from fusionlab.lab import FORMAT, Lab
+from fusionlab.lock import Holder
 from fusionlab.tables import rejects_frame
 
 
@@ -98,7 +101,8 @@ def holder(lab):
 
 
 def test_a_second_writer_is_refused_until_the_first_ends(lab, holder):
-    with pytest.raises(LabError, match="another fusionlab process is writing"), lab.writing():
+    told = rf"writing to this lab: .*process {holder.pid} on .*wait for it to end"
+    with pytest.raises(LabError, match=told), lab.writing():
         pass
     assert lab.rejects().empty  # reading goes on
     holder.communicate("")
@@ -110,8 +114,33 @@ def test_a_second_writer_is_refused_until_the_first_ends(lab, holder):
 def test_the_lock_falls_with_a_killed_process(lab, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
+    assert json.loads((lab.path / ".lock-holder").read_text())["pid"] == holder.pid
     with lab.writing():
-        assert (lab.path / ".lock").exists()
+        assert json.loads((lab.path / ".lock-holder").read_text())["pid"] == os.getpid()
+    assert not (lab.path / ".lock-holder").exists()
+
+
+@pytest.mark.parametrize("note", ["gone", "{", "{}", None])
+def test_a_note_that_is_left_over_names_nobody(lab, holder, note):
+    path = lab.path / ".lock-holder"
+    if note == "gone":
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        path.write_text(json.dumps({**json.loads(path.read_text()), "pid": ended.pid}))
+    elif note is None:
+        path.unlink()
+    else:
+        path.write_text(note)
+    with pytest.raises(LabError, match="writing to this lab; wait for it to end"), lab.writing():
+        pass
+
+
+def test_a_process_of_another_machine_is_never_taken_for_gone():
+    me = Holder.me()
+    assert not me.is_gone
+    assert not dataclasses.replace(me, pid=2**22 + 1, machine="elsewhere").is_gone
+    assert not dataclasses.replace(me, pid=2**22 + 1, machine="").is_gone
+    assert not dataclasses.replace(me, pid=1).is_gone
 
 
 def test_one_process_cannot_write_twice_at_once_either(lab):

@@ -11,10 +11,11 @@ PACKAGE = Path(fusionlab.__file__).parent
 LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
-    | {"evaluation", "demo", "measuring", "testing", "upkeep"},
+    | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"},
     "parts": {"metrics", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
-    | {"errors", "terminal", "regions", "headers", "tiffs", "medical", "ranges"},
+    | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions"}
+    | {"headers", "tiffs", "medical", "ranges"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

@@ -1,6 +1,8 @@
 import json
+import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+import fusionlab
 from fusionlab.errors import LabError
 from fusionlab.store import Address, ImageStore, bucket_name, is_safe_name
 
@@ -32,6 +35,7 @@ def filled(store, scenes=("s1", "s2"), shape=(6, 8), dtype=np.uint8, array="sour
     store.grow(folder, list(scenes), [array], shape, np.dtype(dtype).name)
     for row, scene in enumerate(scenes):
         store.write(Address(folder, array, row), picture(scene, shape, dtype))
+    store.flush()
     return folder
 
 
@@ -126,8 +130,8 @@ def test_a_chunk_is_one_image_so_that_writers_never_share_one(store, shape):
     assert array.shards is None
 
     def chunks():
-        root = store.path / folder / "source" / "ir" / "c"
-        return {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+        root = store.path / folder / "source" / "ir"
+        return {p.name: p.read_bytes() for p in root.iterdir() if p.name != "zarr.json"}
 
     before = chunks()
     store.write(Address(folder, "source/ir", 1), picture("other", shape))
@@ -179,7 +183,7 @@ def test_what_is_not_there_is_a_lab_error_with_a_remedy(store, address):
 @pytest.mark.parametrize("damage", [b"", b"\x02\x01", b"no blosc at all " * 4])
 def test_a_damaged_chunk_is_a_lab_error(store, damage):
     folder = filled(store)
-    (store.path / folder / "source/ir/c/0/0/0").write_bytes(damage)
+    (store.path / folder / "source/ir/c.0.0.0").write_bytes(damage)
     with pytest.raises(LabError, match=r"source/ir\[0\]: cannot be read"):
         store.read(Address(folder, "source/ir", 0))
     np.testing.assert_array_equal(store.read(Address(folder, "source/ir", 1)), picture("s2"))
@@ -196,8 +200,11 @@ def test_a_kill_before_rows_are_named_is_repaired(store):
     zarr.open_array(store.path / folder / "source" / "ir", mode="r+").resize((5, 6, 8))
     zarr.open_array(store.path / folder / "scene", mode="r+").resize((4,))
     assert store.scenes(folder) == ["s1", "s2"]
+    store.forget()
+    assert store.scenes(folder) == ["s1", "s2"]
     store.grow(folder, ["s1", "s2", "s3"], ["source/ir"], (6, 8), "uint8")
-    assert store.scenes(folder) == ["s1", "s2", "s3"]
+    store.flush()
+    assert ImageStore(store.path).scenes(folder) == ["s1", "s2", "s3"]
     assert zarr.open_array(store.path / folder / "source" / "ir", mode="r").shape == (3, 6, 8)
     np.testing.assert_array_equal(store.read(Address(folder, "source/ir", 1)), picture("s2"))
 
@@ -205,18 +212,23 @@ def test_a_kill_before_rows_are_named_is_repaired(store):
 def test_a_kill_between_two_chunks_of_names_is_repaired(store):
     scenes = [f"scene {i}" for i in range(4100)]
     store.grow(FOLDER, scenes, [], (1, 1), "uint8")
-    (store.path / FOLDER / "scene" / "c" / "0").unlink()
-    assert store.scenes(FOLDER) == []
-    store.grow(FOLDER, scenes, [], (1, 1), "uint8")
-    assert store.scenes(FOLDER) == scenes
+    store.flush()
+    (store.path / FOLDER / "scene" / "c.0").unlink()
+    again = ImageStore(store.path)
+    assert again.scenes(FOLDER) == []
+    again.grow(FOLDER, scenes, [], (1, 1), "uint8")
+    again.flush()
+    assert ImageStore(store.path).scenes(FOLDER) == scenes
 
 
 def test_names_over_several_chunks_grow_by_one(store):
     scenes = [f"scene {i}" for i in range(9000)]
-    store.grow(FOLDER, scenes[:4095], [], (1, 1), "uint8")
-    for many in (4096, 4097, 8192, 8999, 9000):
+    for many in (4095, 4096, 4097, 8192, 8999, 9000):
         store.grow(FOLDER, scenes[:many], [], (1, 1), "uint8")
-        assert store.scenes(FOLDER) == scenes[:many]
+        store.flush()
+        assert ImageStore(store.path).scenes(FOLDER) == scenes[:many]
+        names = zarr.open_array(store.path / FOLDER / "scene", mode="r")
+        assert list(names[:]) == scenes[:many]
 
 
 def test_a_reader_sees_what_another_process_has_added_since(store):
@@ -226,7 +238,8 @@ def test_a_reader_sees_what_another_process_has_added_since(store):
     content = json.loads(metadata.read_text())
     content["shape"][0] = 3
     metadata.write_text(json.dumps(content))
-    shutil.copytree(store.path / folder / "source/ir/c/1", store.path / folder / "source/ir/c/2")
+    chunk = store.path / folder / "source/ir/c.1.0.0"
+    shutil.copy(chunk, chunk.with_name("c.2.0.0"))
     np.testing.assert_array_equal(store.read(Address(folder, "source/ir", 2)), picture("s2"))
 
 
@@ -240,6 +253,111 @@ def test_xarray_opens_a_bucket_and_finds_a_scene_by_name(store, shape, dims):
         image = bucket["source"]["ir"].assign_coords(scene=bucket["scene"]).sel(scene="s2")
         assert image.dims == ("y", "x", "channel")[: len(dims)]
         np.testing.assert_array_equal(image.values, picture("s2", shape))
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_plain_zarr_reads_what_is_written_here(store, shape, dtype):
+    folder = filled(store, ("s1", "s2", "ä 3"), shape, dtype)
+    array = zarr.open_array(store.path / folder / "source/ir", mode="r")
+    assert (array.dtype, array.shape) == (dtype, (3, *shape))
+    for row, scene in enumerate(("s1", "s2", "ä 3")):
+        np.testing.assert_array_equal(array[row], picture(scene, shape, dtype))
+    assert list(zarr.open_array(store.path / folder / "scene", mode="r")[:]) == ["s1", "s2", "ä 3"]
+    members = dict(zarr.open_group(store.path, mode="r").members(max_depth=None))
+    assert {f"{folder}/scene", f"{folder}/source/ir", folder} <= set(members)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_arrays_of_format_1_are_read_and_added_to(store, dtype):
+    """They were made by the zarr package: folders for chunks, bit shuffle, no chunk for black."""
+    folder, name = f"ivf/tiny/6x8x1-{np.dtype(dtype)}", np.dtype(dtype).name
+    group = zarr.open_group(store.path, mode="a", zarr_format=3).require_group(folder)
+    old = group.create_array(
+        "source/ir",
+        shape=(2, 6, 8),
+        chunks=(1, 6, 8),
+        dtype=name,
+        fill_value=0,
+        compressors=zarr.codecs.BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+        dimension_names=("scene", "y", "x"),
+    )
+    names = group.create_array("scene", shape=(2,), chunks=(4096,), dtype=str)
+    names[:] = np.array(["s1", "s2"], dtype=object)
+    old[0] = picture("s1", dtype=dtype)
+    np.testing.assert_array_equal(
+        store.read(Address(folder, "source/ir", 0)), picture("s1", dtype=dtype)
+    )
+    assert not store.read(Address(folder, "source/ir", 1)).any()
+    assert store.scenes(folder) == ["s1", "s2"]
+    store.grow(folder, ["s1", "s2", "s3"], ["source/ir", "method/M"], (6, 8), name)
+    store.write(Address(folder, "source/ir", 2), picture("s3", dtype=dtype))
+    store.write(Address(folder, "method/M", 2), picture("m3", dtype=dtype))
+    store.flush()
+    for array, seed in (("source/ir", "s3"), ("method/M", "m3")):
+        plain = zarr.open_array(store.path / folder / array, mode="r")
+        np.testing.assert_array_equal(plain[2], picture(seed, dtype=dtype))
+    plain = zarr.open_array(store.path / folder / "source/ir", mode="r")
+    np.testing.assert_array_equal(plain[0], picture("s1", dtype=dtype))
+    assert list(zarr.open_array(store.path / folder / "scene", mode="r")[:]) == ["s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"codecs": [{"name": "bytes"}]},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 3, 8]}}},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 6, 8]}}},
+        {"shape": 3},
+        {"node_type": "group", "shape": None},
+    ],
+)
+def test_arrays_that_others_cut_otherwise_are_refused(store, change):
+    folder = filled(store)
+    metadata = store.path / folder / "source/ir/zarr.json"
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), **change}))
+    store.forget()
+    with pytest.raises(LabError, match="cannot be read"):
+        store.read(Address(folder, "source/ir", 0))
+
+
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.just((6, 8, 3)) | st.just((1, 6, 8)),
+    dtype=st.sampled_from(["uint8", "uint16", "float32"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_but_exactly_one_chunk_can_be_written(shape, dtype):
+    with tempfile.TemporaryDirectory() as place:
+        store = ImageStore(Path(place) / "images.zarr")
+        folder = filled(store)
+        array = store.path / folder / "source/ir"
+        before = {path.name: path.read_bytes() for path in array.iterdir()}
+        if (shape, dtype) == ((6, 8), "uint8"):
+            return
+        with pytest.raises(LabError, match="is not one chunk"):
+            store.write(Address(folder, "source/ir", 0), np.ones(shape, dtype))
+        assert {path.name: path.read_bytes() for path in array.iterdir()} == before
+
+
+def test_no_module_writes_arrays_by_a_way_that_allows_parts_of_chunks():
+    """Dask's and zarr's own writing would take any slice; the store's takes one image."""
+    package = Path(fusionlab.__file__).parent
+    for source in package.rglob("*.py"):
+        text = source.read_text()
+        assert "to_zarr" not in text, source
+        assert not re.search(r"^\s*(import zarr|from zarr)", text, re.M), source
+
+
+def test_many_threads_write_many_rows_at_once(store):
+    scenes = [f"s{i}" for i in range(200)]
+    store.grow(FOLDER, scenes, ["source/a", "method/M"], (6, 8), "uint8")
+    addresses = [Address(FOLDER, a, r) for r in range(200) for a in ("source/a", "method/M")]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda a: store.write(a, picture(a)), addresses))
+        store.flush()
+        for address, got in zip(addresses, pool.map(store.read, addresses), strict=True):
+            np.testing.assert_array_equal(got, picture(address))
+    assert not list(store.path.parent.rglob(".partial-*"))
 
 
 class StoreAgainstDict(RuleBasedStateMachine):
@@ -270,6 +388,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
 
     @rule()
     def reopen(self):
+        self.store.flush()
         self.store = ImageStore(self.store.path)
 
     @invariant()

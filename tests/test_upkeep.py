@@ -22,7 +22,7 @@ from fusionlab.store import Address
 def chunk_of(lab: Lab, scene: str, name: str) -> Path:
     entry = lab.index("ivf", "toy").query("scene == @scene and name == @name").iloc[0]
     address = Address.of(entry)
-    return lab.images.path / address.folder / address.array / "c" / str(address.row) / "0" / "0"
+    return lab.images.path / address.folder / address.array / f"c.{address.row}.0.0"
 
 
 def damage(lab: Lab, kind: str) -> None:

@@ -13,13 +13,13 @@ from fusionlab.lab import Lab
 from fusionlab.scoring.decoys import DECOY_PREFIX, DECOYS
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fusionlab.paths import Place
 
 _SCENE = ["task", "dataset", "scene"]
 TRUTH_METRIC = "PSNR_ref"
 
 
-def open_labels(lab: Lab | Path | str, labels: str | None) -> tuple[Lab, str, pd.DataFrame]:
+def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, pd.DataFrame]:
     """Open a lab and one of its labels manifests; without a name, the only one there is.
 
     Raises
@@ -35,7 +35,7 @@ def open_labels(lab: Lab | Path | str, labels: str | None) -> tuple[Lab, str, pd
     return opened, name, opened.labels(name)
 
 
-def wins(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:
+def wins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
     """Return wins per task and method.
 
     Columns ``task, method, wins, entered, share, margin``: scenes won, scenes entered, their
@@ -63,7 +63,7 @@ def wins(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFra
     )
 
 
-def margins(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:
+def margins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
     """Return every label with its lead over the runner-up, least certain first.
 
     A label without a runner-up has no margin and comes last.
@@ -73,7 +73,7 @@ def margins(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.Data
     return chosen.sort_values(["margin", *_SCENE], ignore_index=True)[columns]
 
 
-def decoys(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:
+def decoys(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
     """Return, by task and decoy, on how many scenes it would have won had it been a candidate.
 
     Columns ``task, decoy, would_win, scenes, share``.
@@ -92,7 +92,7 @@ def decoys(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataF
     return frame
 
 
-def rejects(lab: Lab | Path | str = "lab") -> pd.DataFrame:
+def rejects(lab: Lab | Place | str = "lab") -> pd.DataFrame:
     """Return how many inputs each stage turned away, by data set and reason."""
     opened = lab if isinstance(lab, Lab) else Lab.open(lab)
     grouped = opened.rejects().groupby(["stage", "task", "dataset", "reason"])
@@ -100,7 +100,7 @@ def rejects(lab: Lab | Path | str = "lab") -> pd.DataFrame:
     return frame.sort_values(["stage", "task", "dataset", "reason"], ignore_index=True)
 
 
-def truth(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:
+def truth(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
     """Return, for scenes with a known truth, how near the label is to it, in dB of PSNR.
 
     Columns ``chosen`` (the label), ``mean`` (the plain mean of the sources), ``best`` (the
@@ -132,7 +132,7 @@ def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def certainty(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.DataFrame:
+def certainty(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
     """Return, by task, how large the margins are: labels, ties, and quantiles of the margin."""
     _, _, chosen = open_labels(lab, labels)
     grouped = chosen.groupby("task")
@@ -142,7 +142,9 @@ def certainty(lab: Lab | Path | str = "lab", labels: str | None = None) -> pd.Da
     return frame.join(quantiles).reset_index()
 
 
-def all_frames(lab: Lab | Path | str = "lab", labels: str | None = None) -> dict[str, pd.DataFrame]:
+def all_frames(
+    lab: Lab | Place | str = "lab", labels: str | None = None
+) -> dict[str, pd.DataFrame]:
     """Return every frame of the audit by its name."""
     opened, name, _ = open_labels(lab, labels)
     return {

@@ -17,9 +17,8 @@ from fusionlab.selection.traits import allowed, candidate_traits
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fusionlab.lab import Lab
+    from fusionlab.paths import Place
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Why:
         }
 
 
-def why(scene: str, lab: Lab | Path | str = "lab", labels: str | None = None) -> Why:
+def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -> Why:
     """Explain the label of one scene.
 
     Parameters

@@ -16,7 +16,7 @@ from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics, policies
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
-from fusionlab.cli.upkeep import info, verify
+from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.errors import FusionLabError
 
 _INTERRUPTED = 130
@@ -78,7 +78,7 @@ def _root(
     pass
 
 
-COMMANDS = (ingest, score, select, audit, why, info, verify, measure, metrics, policies, demo)
+COMMANDS = (ingest, score, select, audit, why, info, verify, pack, measure, metrics, policies, demo)
 for command in COMMANDS:
     app.command()(command)
 

@@ -8,10 +8,17 @@ from typing import Annotated
 import typer
 
 from fusionlab.errors import UsageError
+from fusionlab.paths import to_place
 
 LabOption = Annotated[
     Path,
-    typer.Option("--lab", envvar="FUSIONLAB_LAB", help="The lab: the folder of this curation."),
+    typer.Option(
+        "--lab",
+        envvar="FUSIONLAB_LAB",
+        parser=to_place,
+        metavar="PLACE",
+        help="The lab: the folder of this curation, or s3://bucket/prefix.",
+    ),
 ]
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", help="Labels manifest; may be left out if there is one.")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fusionlab.paths import Place
+
 LABELS = "demo"
 POLICY = "fusionfm"
 
@@ -35,8 +37,8 @@ class DemoResult:
     """
 
     images: Path
-    lab: Path
-    labels: Path
+    lab: Place
+    labels: Place
     sheet: Path
     frames: dict[str, pd.DataFrame]
     seconds: float

@@ -74,7 +74,7 @@ def ingest(
     """
     start = time.monotonic()
     with (
-        lab.writing(),
+        lab.writing(pixels=True),
         FileTree(root, manifest.enters) as tree,
         ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="ingest") as threads,
     ):

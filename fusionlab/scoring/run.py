@@ -11,7 +11,6 @@ import glob
 import itertools
 import logging
 import os
-import shutil
 import time
 import uuid
 from collections import Counter
@@ -24,6 +23,7 @@ import pandas as pd
 
 from fusionlab import metrics as metric_library
 from fusionlab.errors import UsageError
+from fusionlab.paths import remove_tree
 from fusionlab.scoring.plan import ScenePlan, batches, plan_scenes, stamps_of
 from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork, score_batch
 from fusionlab.tables import SCORES, concat, read_table, rejects_frame, write_table
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from fusionlab.lab import Lab
     from fusionlab.metrics import Metric
+    from fusionlab.paths import Place
 
 #: Images a task measures: enough that Dask's cost of a few ms a task does not show.
 _CANDIDATES_PER_TASK = 24
@@ -162,7 +163,8 @@ def _standing_scores(
 def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
     """Return what finished batches have left of one data set."""
     name = glob.escape(f"{key[0]}-{key[1]}-")  # a data set's name may hold brackets and stars
-    files = sorted(lab.score_parts.glob(f"{name}*.parquet"))
+    files: list[Place] = [*lab.score_parts.glob(f"{name}*.parquet")]
+    files.sort(key=str)
     return concat([read_table(file, SCORES) for file in files], SCORES)
 
 
@@ -264,7 +266,7 @@ def _finish(
         report.scenes += len(scenes)
         report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
         _count_nan(scores[scores["metric"].isin(report.metrics)], report.nan)
-    shutil.rmtree(lab.score_parts, ignore_errors=True)
+    remove_tree(lab.score_parts)
     report.rejected = dict(sorted(Counter(f.reason for f in failures).items()))
     return report
 

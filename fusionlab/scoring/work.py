@@ -18,10 +18,11 @@ from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from fusionlab.paths import Place
 
     Luminance: TypeAlias = NDArray[np.uint8] | NDArray[np.float64]
     Measure: TypeAlias = Callable[[list[Luminance]], list[dict[str, float]]]
@@ -111,7 +112,7 @@ T = TypeVar("T")
 _CANDIDATES_PER_BATCH = 32
 
 
-def score_batch(images: Path, batch: list[SceneWork], device: str = "cpu") -> list[Outcome]:
+def score_batch(images: Place, batch: list[SceneWork], device: str = "cpu") -> list[Outcome]:
     """Measure the scenes of `batch`; what cannot be measured is an outcome too, never an error.
 
     Parameters

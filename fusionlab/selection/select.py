@@ -25,9 +25,8 @@ from fusionlab.selection.traits import (
 from fusionlab.tables import labels_schema, read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fusionlab.lab import Lab
+    from fusionlab.paths import Place
     from fusionlab.selection.policy import Policy
 
 #: Totals are compared after rounding to this many decimals, so that two candidates that differ
@@ -159,7 +158,7 @@ def select(
     return report
 
 
-def _replaced(path: Path, policy: Policy) -> str:
+def _replaced(path: Place, policy: Policy) -> str:
     """Return the other policy that chose what stands at `path`, or the empty text."""
     if not path.exists():
         return ""

@@ -146,7 +146,7 @@ def test_a_damaged_chunk_is_a_reject_and_the_run_goes_on(tmp_path: Path) -> None
     address = Address.of(entry)
     lab.images.write(address, np.zeros((48, 57), np.uint8))  # other pixels than the index says
     broken = lab.index("ivf", "toy").query("scene == 's2' and name == 'ir'").iloc[0]
-    chunk = lab.images.path / Address.of(broken).folder / "source/ir/c" / str(broken["row"]) / "0/0"
+    chunk = lab.images.path / Address.of(broken).folder / "source/ir" / f"c.{broken['row']}.0.0"
     chunk.write_bytes(chunk.read_bytes()[:50])
     report = score(lab, ["EN", "Qabf"])
     rejects = lab.rejects()
