@@ -22,12 +22,12 @@ import numpy as np
 from fusionlab.configs import load_yaml
 from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest
-from fusionlab.ingest.describe import describe
 from fusionlab.ingest.find import find
-from fusionlab.ingest.fingerprint import fingerprint
-from fusionlab.ingest.kinship import Member, inspect
 from fusionlab.ingest.manifest import Manifest
-from fusionlab.ingest.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.fingerprint import fingerprint
+from fusionlab.inspection.kinship import Member, inspect
+from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.statistics import measure
 
 
 def jpeg(pixels, quality):
@@ -124,7 +124,7 @@ def scenes(data, manifests):
 
 def member(image):
     """Describe one decoded image."""
-    return Member(describe(image.pixels), digest(image.pixels), image.file_format, image.notes)
+    return Member(measure(image.pixels), digest(image.pixels), image.file_format, image.notes)
 
 
 def doctored(candidates, members, shots, every, counts):
@@ -132,14 +132,14 @@ def doctored(candidates, members, shots, every, counts):
     for number, (name, image) in enumerate(sorted(candidates.items())):
         if number % every:
             continue
-        before = fingerprint(members[name].description, shots, file_format="PNG", notes=())
+        before = fingerprint(members[name].statistics, shots, file_format="PNG", notes=())
         for kind, (flag, make) in DOCTORED.items():
             copy = make(image.pixels) if image.pixels.dtype == np.uint8 else None
             if copy is None or flag in before:
                 continue
             traced = flag == "jpeg_trace" and any(shot.jpeg >= 0.3 for shot in shots)
             after = fingerprint(
-                describe(np.ascontiguousarray(copy)), shots, file_format="PNG", notes=()
+                measure(np.ascontiguousarray(copy)), shots, file_format="PNG", notes=()
             )
             counts[kind + ", so were the sources" * traced] += [1, flag in after]
 
@@ -149,13 +149,13 @@ def copies(sources, shots, known, members, candidates, counts):
     for name in sorted(candidates)[:1]:
         for quality in (75, 90, 95):
             pixels = np.ascontiguousarray(jpeg(candidates[name].pixels, quality))
-            twin = Member(describe(pixels), digest(pixels), "JPEG", ())
+            twin = Member(measure(pixels), digest(pixels), "JPEG", ())
             found = inspect(known, {**members, "renamed": twin})["renamed"]
             hit = [1, bool({"near_duplicate", "identical"} & set(found.flags))]
             counts[f"candidate copied, JPEG q{quality}"] += hit
     for image in sources.values():
         for quality in (50, 75, 95):
-            copy = describe(np.ascontiguousarray(jpeg(image.pixels, quality)))
+            copy = measure(np.ascontiguousarray(jpeg(image.pixels, quality)))
             flags = fingerprint(copy, shots, file_format="JPEG", notes=())
             counts[f"source copied, JPEG q{quality}"] += [1, "source_copy" in flags]
 
@@ -167,7 +167,7 @@ def cost():
     found = {}
     for name, pixels in (("rgb", colour), ("gray", colour[..., 0].copy())):
         data = cv2.imencode(".png", pixels)[1].tobytes()
-        for what, run in (("describe", lambda p=pixels: describe(p)),
+        for what, run in (("measure", lambda p=pixels: measure(p)),
                           ("decode", lambda d=data: decode(d))):  # fmt: skip
             times = []
             for _ in range(20):
@@ -178,7 +178,7 @@ def cost():
     return found
 
 
-def measure(data, manifests, every):
+def figures(data, manifests, every):
     """Return all figures."""
     counts = defaultdict(lambda: np.zeros(2, dtype=int))
     flagged, families, twins, sketches = defaultdict(Counter), {}, {}, defaultdict(dict)
@@ -186,7 +186,7 @@ def measure(data, manifests, every):
     for dataset, scene, sources, candidates in scenes(data, manifests):
         known = {name: member(image) for name, image in sources.items()}
         members = {name: member(image) for name, image in candidates.items()}
-        shots = [m.description for m in known.values()]
+        shots = [m.statistics for m in known.values()]
         start = time.perf_counter()
         findings = inspect(known, members)
         spent += time.perf_counter() - start
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    found = measure(options.data, options.manifests, options.every)
+    found = figures(options.data, options.manifests, options.every)
     print(json.dumps(found)) if options.json else show(found)
 
 

@@ -23,9 +23,9 @@ from registering import registration
 
 from fusionlab import baselines
 from fusionlab.images import luminance
-from fusionlab.ingest.align import opaque_box, recognise
-from fusionlab.ingest.likeness import Descriptor, describe
-from fusionlab.ingest.match import SceneFinder, fit
+from fusionlab.inspection.align import opaque_box, recognise
+from fusionlab.inspection.likeness import Descriptor, describe
+from fusionlab.inspection.match import SceneFinder, fit
 
 TRUE = "true scene is "
 

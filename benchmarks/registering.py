@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from fusionlab.ingest.register import displacement, misregistered
+from fusionlab.inspection.register import displacement, misregistered
 
 if TYPE_CHECKING:
     from matching import Dataset

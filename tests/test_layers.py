@@ -12,7 +12,7 @@ LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
     | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"},
-    "parts": {"metrics", "baselines", "flow", "continual"},
+    "parts": {"metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions"}
     | {"headers", "tiffs", "medical", "ranges"},

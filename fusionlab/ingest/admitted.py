@@ -11,9 +11,9 @@ from fusionlab.ingest.checks import Facts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fusionlab.ingest.describe import Description
     from fusionlab.ingest.find import FoundFile
     from fusionlab.ingest.read import OpenedFile
+    from fusionlab.inspection.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Admitted:
         all of it stands in `known`.
     facts : what inspection found.
     known : the row of the index for the same scene, role and name, or None.
-    traits : what fingerprints are judged by, of a candidate that was decoded just now.
+    statistics : what fingerprints are judged by, of a candidate that was decoded just now.
     """
 
     found: FoundFile
@@ -37,7 +37,7 @@ class Admitted:
     columns: Mapping[str, Any]
     facts: Facts
     known: Mapping[str, Any] | None
-    traits: Description | None = None
+    statistics: Statistics | None = None
 
     @classmethod
     def new(
@@ -47,7 +47,7 @@ class Admitted:
         pixels: Pixels,
         facts: Facts,
         known: Mapping[str, Any] | None,
-        traits: Description | None = None,
+        statistics: Statistics | None = None,
     ) -> Admitted:
         """Return an image that was decoded (and brought to fit as `pixels`) just now."""
         named = opened.found.named
@@ -59,7 +59,7 @@ class Admitted:
             "file_mode": image.file_mode,
             "notes": ",".join(notes),
         }
-        return cls(opened.found, pixels, columns["digest"], columns, facts, known, traits)
+        return cls(opened.found, pixels, columns["digest"], columns, facts, known, statistics)
 
     @classmethod
     def standing(cls, found: FoundFile, known: Mapping[str, Any]) -> Admitted:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fusionlab.images import luminance
 from fusionlab.ingest.admitted import Admitted, Misfit
-from fusionlab.ingest.align import recognise
 from fusionlab.ingest.checks import Checks, Facts
-from fusionlab.ingest.describe import describe as measure
-from fusionlab.ingest.likeness import describe
 from fusionlab.ingest.rejects import Reject
+from fusionlab.inspection.align import recognise
+from fusionlab.inspection.likeness import describe
+from fusionlab.inspection.statistics import measure
 from fusionlab.regions import Region, crop
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from fusionlab.images import DecodedImage, Pixels
     from fusionlab.ingest.find import FoundFile
-    from fusionlab.ingest.match import Explained
     from fusionlab.ingest.read import Reader
     from fusionlab.ingest.scene import Scene
     from fusionlab.ingest.search import SceneSearch
+    from fusionlab.inspection.match import Explained
 
 Outcome: TypeAlias = Admitted | Misfit | Reject
 
@@ -64,8 +64,8 @@ def judge_candidate(
         fit=explained.own_fit,
         inspected=scene.stamp,
     )
-    traits = measure(pixels) if found.role == "method" else None
-    return Admitted.new(opened, image, pixels, facts, known, traits)
+    statistics = measure(pixels) if found.role == "method" else None
+    return Admitted.new(opened, image, pixels, facts, known, statistics)
 
 
 def _misfit(scene: str, explained: Explained) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 #: Raised whenever the same files would be judged otherwise: images are then inspected again.
 _VERSION = 1
 
-#: Rules by which an image may be brought to fit its scene, see `fusionlab.ingest.align`; ``border``
-#: leaves out a transparent one.
+#: Rules by which an image may be brought to fit its scene, see `fusionlab.inspection.align`;
+#: ``border`` leaves out a transparent one.
 ALIGN_RULES = ("crop", "cut", "off_by", "resize", "border")
 
 

@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fusionlab.ingest.describe import describe
-from fusionlab.ingest.kinship import Member, inspect
 from fusionlab.ingest.scene import stored_pixels
-from fusionlab.ingest.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.kinship import Member, inspect
+from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.statistics import measure
 from fusionlab.regions import Region, crop
 from fusionlab.store import Address
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from fusionlab.ingest.admitted import Admitted
     from fusionlab.ingest.checks import Facts
-    from fusionlab.ingest.describe import Description
     from fusionlab.ingest.scene import Scene
-    from fusionlab.ingest.scenes import Sketch
+    from fusionlab.inspection.scenes import Sketch
+    from fusionlab.inspection.statistics import Statistics
     from fusionlab.store import ImageStore
 
     Row = dict[str, Any]
@@ -53,16 +53,16 @@ def group_candidates(scene: Scene, images: list[Admitted]) -> list[Admitted]:
 def _judge(
     scene: Scene, region: Region | None, images: list[Admitted]
 ) -> Iterator[tuple[Admitted, Facts]]:
-    traits = scene.traits
+    statistics = scene.statistics
     if region is not None:
-        traits = [describe(crop(pixels, region)) for pixels in scene.pixels]
+        statistics = [measure(crop(pixels, region)) for pixels in scene.pixels]
     sources = {
         source.found.name: _member(source, of_source)
-        for source, of_source in zip(scene.sources, traits, strict=True)
+        for source, of_source in zip(scene.sources, statistics, strict=True)
     }
     candidates = {
         image.found.name: _member(
-            image, image.traits or describe(stored_pixels(image, scene.store))
+            image, image.statistics or measure(stored_pixels(image, scene.store))
         )
         for image in images
     }
@@ -73,11 +73,11 @@ def _judge(
         yield image, replace(image.facts, flags=flags, twin=finding.twin, family=finding.family)
 
 
-def _member(image: Admitted, traits: Description) -> Member:
+def _member(image: Admitted, statistics: Statistics) -> Member:
     facts = image.columns or image.known
     assert facts is not None
     notes = tuple(note for note in facts["notes"].split(",") if note)
-    return Member(traits, image.digest, facts["file_format"], notes)
+    return Member(statistics, image.digest, facts["file_format"], notes)
 
 
 def group_scenes(
@@ -121,7 +121,7 @@ def group_scenes(
 
 
 def _sketch(pair: list[Row], store: ImageStore) -> Sketch | None:
-    a, b = (describe(store.read(Address.of(row))) for row in pair)
+    a, b = (measure(store.read(Address.of(row))) for row in pair)
     return sketch(a, b)
 
 

@@ -23,10 +23,10 @@ from fusionlab.ingest.read import Reader
 from fusionlab.ingest.rejects import Reject
 from fusionlab.ingest.report import IngestReport
 from fusionlab.ingest.scene import Scene, place_of, read_scene
-from fusionlab.ingest.scenes import sketch
 from fusionlab.ingest.search import SceneSearch, describe_files, find_home
 from fusionlab.ingest.shelf import Shelf
 from fusionlab.ingest.tree import FileTree
+from fusionlab.inspection.scenes import sketch
 from fusionlab.regions import Region
 from fusionlab.tables import rejects_frame
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fusionlab.ingest.likeness import Descriptor
     from fusionlab.ingest.manifest import Manifest
-    from fusionlab.ingest.scenes import Sketch
     from fusionlab.ingest.shelf import Key
+    from fusionlab.inspection.likeness import Descriptor
+    from fusionlab.inspection.scenes import Sketch
     from fusionlab.lab import Lab
 
 #: A batch ends at either: decoded images are some ten times as large as their files.
@@ -183,7 +183,7 @@ class _Run:
         grouped = self.threads.map(group_candidates, scenes.values(), admitted.values())
         for name, scene in scenes.items():
             if scene.is_new:
-                self.sketches[name] = sketch(*scene.traits[:2])
+                self.sketches[name] = sketch(*scene.statistics[:2])
         images = [image for scene in scenes.values() for image in scene.sources]
         images += [image for members in grouped for image in members]
         if not self.force:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from fusionlab.images import Pixels, luminance
 from fusionlab.ingest.admitted import Admitted
-from fusionlab.ingest.align import recognise_source
 from fusionlab.ingest.checks import Checks, Facts
-from fusionlab.ingest.describe import Description
-from fusionlab.ingest.describe import describe as measure
-from fusionlab.ingest.likeness import Descriptor, describe
 from fusionlab.ingest.read import OpenedFile, Reader
-from fusionlab.ingest.register import displacement, misregistered
 from fusionlab.ingest.rejects import Reject
+from fusionlab.inspection.align import recognise_source
+from fusionlab.inspection.likeness import Descriptor, describe
+from fusionlab.inspection.register import displacement, misregistered
+from fusionlab.inspection.statistics import Statistics, measure
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Scene:
         return describe(self.luminances)
 
     @cached_property
-    def traits(self) -> list[Description]:
+    def statistics(self) -> list[Statistics]:
         """Return what fingerprints are judged by."""
         return [measure(pixels) for pixels in self.pixels]
 

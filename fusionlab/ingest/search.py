@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from fusionlab.images import luminance
-from fusionlab.ingest.likeness import Descriptor, describe
-from fusionlab.ingest.match import Explained, SceneFinder, explain
 from fusionlab.ingest.rejects import Reject
+from fusionlab.inspection.likeness import Descriptor, describe
+from fusionlab.inspection.match import Explained, SceneFinder, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

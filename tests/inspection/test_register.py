@@ -6,7 +6,7 @@ import pytest
 
 from fusionlab.demo.scenes import make_scenes
 from fusionlab.images import luminance, read_image
-from fusionlab.ingest.register import displacement, misregistered
+from fusionlab.inspection.register import displacement, misregistered
 
 
 def demo(task):

@@ -27,7 +27,7 @@ _NOISE = 0.75  # variance that rounding alone may give to the finest detail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Description:
+class Statistics:
     """One image in numbers; all levels are on the 8-bit scale.
 
     Attributes
@@ -61,7 +61,7 @@ class Description:
     jpeg: float
 
 
-def describe(pixels: Pixels) -> Description:
+def measure(pixels: Pixels) -> Statistics:
     """Measure one image.
 
     Parameters
@@ -75,7 +75,7 @@ def describe(pixels: Pixels) -> Description:
     thumbnail = cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(float)
     counts = [_levels(plane) for plane in planes]
     ends = np.array([[c[0], c[-1]] for c in counts]).min(axis=0) / gray.size
-    return Description(
+    return Statistics(
         (gray.shape[0], gray.shape[1]),
         sample,
         sample.astype(np.float32) @ _luma_weights(sample.shape[1]),

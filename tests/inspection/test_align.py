@@ -8,7 +8,7 @@ import pytest
 
 from fusionlab.demo.scenes import make_scenes
 from fusionlab.images import luminance, read_image
-from fusionlab.ingest.align import recognise, recognise_source
+from fusionlab.inspection.align import recognise, recognise_source
 
 SCENE = next(s for s in make_scenes() if s.task == "ivf")
 SOURCES = [luminance(image) for image in SCENE.sources.values()]

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fusionlab.ingest.likeness import Descriptor, Models, chance, cropped, describe, fits, texture
-from fusionlab.ingest.shortlist import Shortlist
+from fusionlab.inspection.likeness import (
+    Descriptor,
+    Models,
+    chance,
+    cropped,
+    describe,
+    fits,
+    texture,
+)
+from fusionlab.inspection.shortlist import Shortlist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,8 +78,8 @@ class Explained:
 def fit(candidate: NDArray[Any], sources: Sequence[NDArray[Any]]) -> float:
     """Return how well the sources explain the candidate: 1 wholly, 0 not at all or flat.
 
-    The window-wise R2 of `fusionlab.ingest.likeness`. A candidate of another size is compared as a
-    resized copy and, where it is at most a tenth smaller, as a crop; the best counts.
+    The window-wise R2 of `fusionlab.inspection.likeness`. A candidate of another size is compared
+    as a resized copy and, where it is at most a tenth smaller, as a crop; the best counts.
 
     Parameters
     ----------

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from fusionlab import baselines
 from fusionlab.demo.scenes import make_scenes
 from fusionlab.images import luminance, read_image
-from fusionlab.ingest.likeness import MOST_SOURCES, SIDE, Models, describe, fits
-from fusionlab.ingest.match import EXCESS, FLOOR, MARGIN, SceneFinder, assign, fit
-from fusionlab.ingest.shortlist import LENGTH, Shortlist
+from fusionlab.inspection.likeness import MOST_SOURCES, SIDE, Models, describe, fits
+from fusionlab.inspection.match import EXCESS, FLOOR, MARGIN, SceneFinder, assign, fit
+from fusionlab.inspection.shortlist import LENGTH, Shortlist
 
 DEMO = make_scenes()
 

@@ -1,8 +1,8 @@
 """Fingerprints: what was done to a candidate, judged against the sources of its scene.
 
-Everything is decided on descriptions (`fusionlab.ingest.describe`), so that each image is measured
-once. The thresholds stand here, with the rule that each belongs to; ``benchmarks/fingerprints.py``
-measures how often they are right.
+Everything is decided on `fusionlab.inspection.statistics`, so that each image is measured once. The
+thresholds stand here, with the rule that each belongs to; ``benchmarks/fingerprints.py`` measures
+how often they are right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusionlab.ingest.describe import Description
+    from fusionlab.inspection.statistics import Statistics
 
 _GAPS = 0.03  # of the levels in use are empty, in a regular picture none is
 _FULL, _FULL_JPEG = 255, 251  # levels from the darkest to the brightest
@@ -40,8 +40,8 @@ _SOURCES_APART = 20.0  # dB between two sources that nothing but a copy comes ne
 
 
 def fingerprint(
-    image: Description,
-    sources: Sequence[Description],
+    image: Statistics,
+    sources: Sequence[Statistics],
     *,
     file_format: str,
     notes: Iterable[str],
@@ -73,7 +73,7 @@ def fingerprint(
     return tuple(code for code in FLAGS if found.get(code, False))
 
 
-def is_stretched(image: Description, sources: Sequence[Description], jpeg: bool) -> bool:
+def is_stretched(image: Statistics, sources: Sequence[Statistics], jpeg: bool) -> bool:
     """Tell whether levels were spread: a comb with gaps, or a full range that no source has.
 
     Gaps: at least 3 % of the levels between the 2nd and 98th percentile are empty, and no source
@@ -87,12 +87,12 @@ def is_stretched(image: Description, sources: Sequence[Description], jpeg: bool)
     return bool(sources) and fitted and full and all(_span(source) <= _WIDE for source in sources)
 
 
-def _span(image: Description) -> int:
+def _span(image: Statistics) -> int:
     used = np.flatnonzero(image.levels)
     return int(used[-1] - used[0])
 
 
-def is_clipped(image: Description, sources: Sequence[Description]) -> bool:
+def is_clipped(image: Statistics, sources: Sequence[Statistics]) -> bool:
     """Tell whether 1 % more of the pixels are pure white, or pure black, than in any source."""
     if not sources:
         return False
@@ -101,7 +101,7 @@ def is_clipped(image: Description, sources: Sequence[Description]) -> bool:
     return max(bright, dark) >= _CLIPPED
 
 
-def has_cast(image: Description, sources: Sequence[Description]) -> bool:
+def has_cast(image: Statistics, sources: Sequence[Statistics]) -> bool:
     """Tell whether colours are off against every coloured source, and against their mean.
 
     With c and s the complex chroma of the thumbnails: more or less saturation, c = k s with k from
@@ -132,7 +132,7 @@ def _turn(chroma: NDArray[np.complex128], source: NDArray[np.complex128]) -> flo
     return abs(math.degrees(np.angle(np.vdot(source, chroma))))
 
 
-def was_jpeg(image: Description, sources: Sequence[Description]) -> bool:
+def was_jpeg(image: Statistics, sources: Sequence[Statistics]) -> bool:
     """Tell whether the pixels of a lossless file were a JPEG.
 
     The trace is at least 0.3. Where a source shows one, mixing and copying it hands the trace on:
@@ -143,22 +143,22 @@ def was_jpeg(image: Description, sources: Sequence[Description]) -> bool:
     return image.jpeg >= _TRACE_OF_JPEG and _picked(image, sources) < _PICKED
 
 
-def _picked(image: Description, sources: Sequence[Description]) -> float:
+def _picked(image: Statistics, sources: Sequence[Statistics]) -> float:
     nearest = np.min([np.abs(image.luma - source.luma) for source in sources], axis=0)
     return float((nearest <= 1).mean())
 
 
-def is_soft(image: Description, sources: Sequence[Description]) -> bool:
+def is_soft(image: Statistics, sources: Sequence[Statistics]) -> bool:
     """Tell whether the finest detail, relative to the next, is below 0.6 of any source's."""
     ratio = _fineness(image)
     return bool(sources) and ratio < _SOFT * min(_fineness(source) for source in sources)
 
 
-def _fineness(image: Description) -> float:
+def _fineness(image: Statistics) -> float:
     return image.detail[0] / image.detail[1]
 
 
-def copied_source(image: Description, sources: Sequence[Description]) -> int | None:
+def copied_source(image: Statistics, sources: Sequence[Statistics]) -> int | None:
     """Return which source the image equals up to the noise of compression, or None.
 
     That is to 38 dB; to 34.5 dB where no two sources come within 20 dB of each other. Where two
@@ -170,7 +170,7 @@ def copied_source(image: Description, sources: Sequence[Description]) -> int | N
     return near[0] if len(near) == 1 else None
 
 
-def psnr(image: Description, other: Description) -> float:
+def psnr(image: Statistics, other: Statistics) -> float:
     """Return the PSNR of the luminance samples in dB; infinite where they are equal."""
     difference = image.luma - other.luma
     error = float(difference @ difference) / len(difference)

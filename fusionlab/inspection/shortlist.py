@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from fusionlab.ingest.likeness import SIDE, Descriptor, Thumbs
+from fusionlab.inspection.likeness import SIDE, Descriptor, Thumbs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,14 +16,14 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from fusionlab.ingest.fingerprint import copied_source, fingerprint, psnr
+from fusionlab.inspection.fingerprint import copied_source, fingerprint, psnr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from fusionlab.ingest.describe import Description, Floats
+    from fusionlab.inspection.statistics import Floats, Statistics
 
     Levels: TypeAlias = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ _APART = 2.0  # distance of what may not share a family; others are at most 1 - 
 class Member:
     """One image of a scene, as kinship needs it."""
 
-    description: Description
+    statistics: Statistics
     digest: str
     file_format: str
     notes: tuple[str, ...]
@@ -62,17 +62,17 @@ def inspect(sources: Mapping[str, Member], candidates: Mapping[str, Member]) -> 
     sources : modality -> source, cut to the candidates' region.
     candidates : method -> candidate, all of the sources' size.
     """
-    shots = [source.description for source in sources.values()]
+    shots = [source.statistics for source in sources.values()]
     kin = families(candidates, shots)
     found = {}
     for name, member in candidates.items():
         flags = fingerprint(
-            member.description,
+            member.statistics,
             shots,
             file_format=member.file_format,
             notes=member.notes,
         )
-        copied = copied_source(member.description, shots)
+        copied = copied_source(member.statistics, shots)
         twin, family = kin[name]
         if twin:
             same = candidates[twin].digest == member.digest
@@ -89,7 +89,7 @@ def inspect(sources: Mapping[str, Member], candidates: Mapping[str, Member]) -> 
 
 
 def families(
-    candidates: Mapping[str, Member], sources: Sequence[Description]
+    candidates: Mapping[str, Member], sources: Sequence[Statistics]
 ) -> dict[str, tuple[str, str]]:
     """Return, for each candidate, the candidate that it nearly equals and its family.
 
@@ -108,7 +108,7 @@ def families(
     names = sorted(candidates)
     if len(names) < 2:
         return dict.fromkeys(names, ("", ""))
-    strict, loose = _correlations([candidates[name].description for name in names], sources)
+    strict, loose = _correlations([candidates[name].statistics for name in names], sources)
     distance, twin_of = np.full(strict.shape, _APART), dict.fromkeys(names, "")
     best = dict.fromkeys(names, -1.0)
     for i, j in combinations(range(len(names)), 2):
@@ -126,7 +126,7 @@ def _duplicate(a: Member, b: Member, correlation: float) -> float:
     """Return how surely two candidates are one image: 2 for sure, 0 for not."""
     if a.digest == b.digest:
         return 2.0
-    alike = correlation >= _DUPLICATE and psnr(a.description, b.description) >= _DUPLICATE_DB
+    alike = correlation >= _DUPLICATE and psnr(a.statistics, b.statistics) >= _DUPLICATE_DB
     return correlation if alike else 0.0
 
 
@@ -147,7 +147,7 @@ def _cut(names: list[str], distance: Floats) -> dict[str, str]:
 
 
 def _correlations(
-    candidates: Sequence[Description], sources: Sequence[Description]
+    candidates: Sequence[Statistics], sources: Sequence[Statistics]
 ) -> tuple[Floats, Floats]:
     """Return how the candidates' residuals correlate, without and with what is common to all."""
     levels = np.stack([c.intensity for c in candidates])
@@ -159,7 +159,7 @@ def _correlations(
     return _correlation(_residuals(left, common)), loose
 
 
-def _explained(sources: Sequence[Description]) -> Levels:
+def _explained(sources: Sequence[Statistics]) -> Levels:
     """Return (N, K): what a fusion rule makes of each pixel of the sources at once.
 
     A constant, the channels of each source with their largest and smallest, and over the sources

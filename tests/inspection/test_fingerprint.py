@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from fusionlab.flags import FLAGS, split_flags
 from fusionlab.images import decode
-from fusionlab.ingest.describe import describe
 from fusionlab.ingest.find import find
-from fusionlab.ingest.fingerprint import copied_source, fingerprint, psnr
 from fusionlab.ingest.manifest import Manifest
+from fusionlab.inspection.fingerprint import copied_source, fingerprint, psnr
+from fusionlab.inspection.statistics import measure
 
 SIZE = (240, 320)
 
@@ -45,8 +45,8 @@ MIX = ((A[..., None].astype(int) + COLOUR) // 2).astype(np.uint8)
 
 
 def flags(image, sources=(A, B), file_format="PNG", notes=()):
-    shots = [describe(source) for source in sources]
-    return fingerprint(describe(image), shots, file_format=file_format, notes=notes)
+    shots = [measure(source) for source in sources]
+    return fingerprint(measure(image), shots, file_format=file_format, notes=notes)
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
@@ -126,16 +126,16 @@ def test_a_range_that_a_source_spans_is_not_stretched() -> None:
 
 
 def test_sources_that_equal_each_other_leave_nothing_to_decide() -> None:
-    shots = [describe(A), describe(jpeg(A, 95))]
-    assert copied_source(describe(A), shots) is None
-    assert copied_source(describe(A), [describe(A), describe(B)]) == 0
+    shots = [measure(A), measure(jpeg(A, 95))]
+    assert copied_source(measure(A), shots) is None
+    assert copied_source(measure(A), [measure(A), measure(B)]) == 0
 
 
 def test_a_trace_that_the_sources_hand_on_is_not_a_candidates() -> None:
     compressed = [jpeg(A, 50), jpeg(B, 50)]
     picked = compressed[0].copy()
     picked[:, 160:] = compressed[1][:, 160:]
-    assert describe(picked).jpeg > 0.6
+    assert measure(picked).jpeg > 0.6
     assert "jpeg_trace" not in flags(picked, compressed)
 
 
@@ -159,7 +159,7 @@ def test_tiny_and_flat_images_are_described(shape: tuple[int, ...], level: int) 
     image = np.full(shape, level, np.uint8)
     found = flags(image, (image, image))
     assert not set(found) - {"near_gray"}
-    assert psnr(describe(image), describe(image)) == np.inf
+    assert psnr(measure(image), measure(image)) == np.inf
 
 
 @settings(max_examples=30, deadline=None)
@@ -195,10 +195,10 @@ def scene_of(shared, task, dataset, scene, shot_names):
     )
     (found,) = [s for s in find(manifest, root).scenes if s.scene == scene]
     images = {f.name: decode((root / f.file).read_bytes()) for f in found.files}
-    shots = [describe(images.pop(name).pixels) for name in shot_names]
+    shots = [measure(images.pop(name).pixels) for name in shot_names]
     return {
         name: fingerprint(
-            describe(image.pixels), shots, file_format=image.file_format, notes=image.notes
+            measure(image.pixels), shots, file_format=image.file_format, notes=image.notes
         )
         for name, image in images.items()
         if image.pixels.shape[:2] == shots[0].shape

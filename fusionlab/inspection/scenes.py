@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusionlab.ingest.describe import Description
+    from fusionlab.inspection.statistics import Statistics
 
     Sketch = NDArray[np.float16]
 
@@ -25,7 +25,7 @@ _NEIGHBOURS = 8
 _FLAT = 2.0  # levels; a flatter source tells nothing about its scene
 
 
-def sketch(a: Description, b: Description) -> Sketch | None:
+def sketch(a: Statistics, b: Statistics) -> Sketch | None:
     """Return a scene as (1150,) numbers, 2.3 KB, or None where a source is flat.
 
     The low waves of each source's thumbnail, without its mean, scaled to length 1.

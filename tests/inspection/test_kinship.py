@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from fusionlab.configs import load_yaml
 from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest
-from fusionlab.ingest.describe import describe
 from fusionlab.ingest.find import find
-from fusionlab.ingest.kinship import Member, families, inspect
 from fusionlab.ingest.manifest import Manifest
-from fusionlab.ingest.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.kinship import Member, families, inspect
+from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
+from fusionlab.inspection.statistics import measure
 
 SIZE = (120, 160)
 
@@ -34,11 +34,11 @@ def levels(field: np.ndarray) -> np.ndarray:
 
 
 A, B = 120 + 30 * noise("a", 3), 120 + 30 * noise("b", 5)
-SOURCES = [describe(levels(A)), describe(levels(B))]
+SOURCES = [measure(levels(A)), measure(levels(B))]
 
 
 def member(pixels: np.ndarray, file_format: str = "PNG") -> Member:
-    return Member(describe(pixels), digest(pixels), file_format, ())
+    return Member(measure(pixels), digest(pixels), file_format, ())
 
 
 def method(own: object, variant: object = 0, apart: float = 1.0) -> Member:
@@ -121,7 +121,7 @@ def test_inspect_gives_the_columns_of_the_index() -> None:
 def scene(seed: object, drift: float = 0.0, other: object = "") -> np.ndarray:
     a = 100 + 40 * (noise((seed, "a"), 8) + drift * noise((other, "x"), 8))
     b = 100 + 40 * (noise((seed, "b"), 8) + drift * noise((other, "y"), 8))
-    drawn = sketch(describe(levels(a)), describe(levels(b)))
+    drawn = sketch(measure(levels(a)), measure(levels(b)))
     assert drawn is not None
     return drawn
 
@@ -134,13 +134,13 @@ def test_near_duplicate_scenes_name_each_other_and_no_others() -> None:
 
 
 def test_one_equal_source_is_not_an_equal_scene() -> None:
-    first = describe(levels(A))
-    pair = {n: sketch(first, describe(levels(100 + 40 * noise(n, 8)))) for n in ("p", "q")}
+    first = measure(levels(A))
+    pair = {n: sketch(first, measure(levels(100 + 40 * noise(n, 8)))) for n in ("p", "q")}
     assert near_duplicate_scenes(pair) == {}
 
 
 def test_flat_sources_tell_nothing() -> None:
-    flat = describe(np.full(SIZE, 9, np.uint8))
+    flat = measure(np.full(SIZE, 9, np.uint8))
     assert sketch(flat, SOURCES[0]) is None
     assert near_duplicate_scenes({}) == {}
     assert near_duplicate_scenes({"only": scene(1)}) == {}
@@ -163,16 +163,16 @@ def read_scenes(shared: Path, dataset: str):
             except ImageError:
                 continue
             images[file.role][file.name] = Member(
-                describe(image.pixels), digest(image.pixels), image.file_format, image.notes
+                measure(image.pixels), digest(image.pixels), image.file_format, image.notes
             )
         sources = {n: images["source"][n] for n in manifest.sources if n in images["source"]}
-        size = next(iter(sources.values())).description.shape
-        fits = {n: m for n, m in images["method"].items() if m.description.shape == size}
+        size = next(iter(sources.values())).statistics.shape
+        fits = {n: m for n, m in images["method"].items() if m.statistics.shape == size}
         yield found.scene, sources, fits
 
 
 def groups(sources, candidates) -> set[str]:
-    shots = [source.description for source in sources.values()]
+    shots = [source.statistics for source in sources.values()]
     kin = families(candidates, shots)
     names = sorted((family, name) for name, (_, family) in kin.items() if family)
     return {
@@ -213,7 +213,7 @@ def test_byte_identical_real_outputs_are_named(shared) -> None:
 def test_adjacent_slices_of_one_patient_are_near_duplicates(shared) -> None:
     sketches = {}
     for name, sources, _ in read_scenes(shared, "harvard_ct_mri"):
-        a, b = (source.description for source in sources.values())
+        a, b = (source.statistics for source in sources.values())
         drawn = sketch(a, b)
         if drawn is not None:
             sketches[name] = drawn
