@@ -91,7 +91,7 @@ class Nursery:
 def kind(point: tuple[str, str]) -> tuple[str, str, str]:
     """Return what kind of write a write point is: event, folder of the lab, form of the name."""
     event, path = point
-    name = re.sub(r"[0-9a-f]{32}", "*", Path(path).name)
+    name = "" if event == "os.mkdir" else re.sub(r"[0-9a-f]{32}", "*", Path(path).name)
     return event, path.partition("/")[0] if "/" in path else "", re.sub(r"\d+", "0", name)
 
 

@@ -119,13 +119,13 @@ def story(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def chosen_points(points: list[tuple[str, str]], seed: str) -> Iterator[tuple[int, str]]:
-    """Yield point and how: all of them, or the first and last of each kind and a few by chance."""
+    """Yield point and how: all of them, or the first or last of each kind and two by chance."""
     places = defaultdict(list)
     for number, point in enumerate(points, 1):
         places[kind(point)].append(number)
     chance = random.Random(seed)
     some = {n for numbers in places.values() for n in chance.sample((numbers[0], numbers[-1]), 1)}
-    some |= set(chance.sample(range(1, len(points) + 1), min(4, len(points))))
+    some |= set(chance.sample(range(1, len(points) + 1), min(2, len(points))))
     for number in range(1, len(points) + 1) if THOROUGH else sorted(some):
         opens = points[number - 1][0] == "open"
         if not opens or THOROUGH or chance.random() < 0.5:
@@ -146,7 +146,7 @@ def test_killed_at_a_write_point(story: Story, name: str) -> None:
         story.check(stage, (how, *stage.points[point - 1]))
         tried += 1
     print(f"{name}: killed at {tried} of {len(stage.points)} write points")
-    assert tried >= min(8, len(stage.points))
+    assert tried >= min(6, len(stage.points))
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -157,7 +157,8 @@ def test_killed_again_and_again_before_it_ends(story: Story, name: str) -> None:
         for _ in range(3):
             point = chance.randint(1, len(stage.points))
             at = {"at": point, "how": "half", "signal": int(signal.SIGKILL)}
-            assert story.nursery.start(story.lab, stage.argv, **at).wait() in (0, -signal.SIGKILL)
+            command = story.nursery.start(story.lab, stage.argv, **at)
+            assert command.wait() in (0, -signal.SIGKILL), command.output
         story.check(stage, "three times")
 
 
