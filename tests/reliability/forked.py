@@ -11,6 +11,7 @@ call that changes a file or folder of the lab, the fork sends itself the signal.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -29,6 +30,16 @@ _CHANGES = {
     "os.mkdir": (0, 2),
     "os.truncate": (0, None),
 }
+
+_HEAVY = (
+    "cv2",
+    "distributed",
+    "pyarrow.parquet",
+    "fusionlab.cli",
+    "fusionlab.ingest",
+    "fusionlab.scoring",
+    "fusionlab.selection",
+)
 
 
 class Trap:
@@ -109,17 +120,12 @@ def _fork(job: dict) -> int:
 
 def _warm_up() -> None:
     """Do once what every command would do first; nothing here may start a Python thread."""
-    import cv2  # noqa: F401
-    import distributed  # noqa: F401
     import numpy as np
-    import pyarrow.parquet  # noqa: F401
 
-    import fusionlab.cli
-    import fusionlab.ingest
-    import fusionlab.scoring
-    import fusionlab.selection
     from fusionlab import metrics
 
+    for name in _HEAVY:
+        importlib.import_module(name)
     noise = np.random.default_rng(0).integers(0, 255, (48, 57), dtype=np.uint8)
     metrics.measure(noise, noise, noise, ["EN", "SD", "SF", "AG"])
 
@@ -135,9 +141,7 @@ def serve() -> None:
         if "wait" in job:
             _, status = os.waitpid(job["wait"], os.WUNTRACED)
             stopped = os.WIFSTOPPED(status)
-            answer = (
-                {"stopped": True} if stopped else {"code": os.waitstatus_to_exitcode(status)}
-            )
+            answer = {"stopped": True} if stopped else {"code": os.waitstatus_to_exitcode(status)}
         else:
             answer = {"pid": _fork(job)}
         print(json.dumps(answer), flush=True)

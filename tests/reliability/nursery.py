@@ -106,7 +106,7 @@ def all_files(folder: Path) -> dict[str, bytes]:
 
 def differences(got: dict[str, bytes], want: dict[str, bytes]) -> dict[str, str]:
     """Return file -> how it differs from what it should be."""
-    words = {name: "is missing" for name in want.keys() - got.keys()}
-    words |= {name: "should not be there" for name in got.keys() - want.keys()}
+    words = dict.fromkeys(want.keys() - got.keys(), "is missing")
+    words |= dict.fromkeys(got.keys() - want.keys(), "should not be there")
     both = got.keys() & want.keys()
     return words | {name: "has other bytes" for name in both if got[name] != want[name]}

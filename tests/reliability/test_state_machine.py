@@ -19,7 +19,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -100,7 +99,9 @@ class Model:
         due = {}
         for scene in scenes:
             a, b = (digest(self.images[scene, "source", name]) for name in ("ir", "vis"))
-            own = {n: digest(p) for (s, r, n), p in self.images.items() if (s, r) == (scene, "method")}
+            own = {
+                n: digest(p) for (s, r, n), p in self.images.items() if (s, r) == (scene, "method")
+            }
             for method, pixels in (own | dict.fromkeys(DECOYS, "")).items():
                 due |= {(scene, method, metric): (a, b, pixels) for metric in metrics}
         return due
