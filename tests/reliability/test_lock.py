@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,11 +37,15 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def holder(nursery: Nursery, folder: Path) -> Iterator[Command]:
+def lab(folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of that lab, with more to be ingested."""
+    return Path(shutil.copytree(folder / "lab", tmp_path / "lab"))
+
+
+@pytest.fixture
+def holder(nursery: Nursery, folder: Path, lab: Path) -> Iterator[Command]:
     """Yield an ingest that stands still in the middle of its writes."""
-    command = nursery.start(
-        folder / "lab", commands(folder)["ingest"], at=20, signal=int(signal.SIGSTOP)
-    )
+    command = nursery.start(lab, commands(folder)["ingest"], at=20, signal=int(signal.SIGSTOP))
     assert command.wait() is None, command.output
     yield command
     command.kill(signal.SIGKILL)
@@ -49,25 +54,25 @@ def holder(nursery: Nursery, folder: Path) -> Iterator[Command]:
 
 @pytest.mark.parametrize("second", ["ingest", "score", "select"])
 def test_the_second_writer_is_refused_and_changes_nothing(
-    nursery: Nursery, folder: Path, holder: Command, second: str
+    nursery: Nursery, folder: Path, lab: Path, holder: Command, second: str
 ) -> None:
-    before = all_files(folder / "lab")
-    command = nursery.start(folder / "lab", commands(folder)[second])
+    before = all_files(lab)
+    command = nursery.start(lab, commands(folder)[second])
     assert command.wait() == 1
     assert "writing to this lab" in " ".join(command.output.split())
     assert "Traceback" not in command.output
-    assert differences(all_files(folder / "lab"), before) == {}
+    assert differences(all_files(lab), before) == {}
 
 
-def test_readers_go_on_meanwhile(nursery: Nursery, folder: Path, holder: Command) -> None:
-    nursery.run(folder / "lab", ["info"])
-    nursery.run(folder / "lab", ["verify"])
+def test_readers_go_on_meanwhile(nursery: Nursery, lab: Path, holder: Command) -> None:
+    nursery.run(lab, ["info"])
+    nursery.run(lab, ["verify"])
 
 
-def test_after_a_kill_the_lab_is_free(nursery: Nursery, folder: Path) -> None:
+def test_after_a_kill_the_lab_is_free(nursery: Nursery, folder: Path, lab: Path) -> None:
     argv = commands(folder)
-    command = nursery.start(folder / "lab", argv["ingest"], at=20, signal=int(signal.SIGKILL))
+    command = nursery.start(lab, argv["ingest"], at=20, signal=int(signal.SIGKILL))
     assert command.wait() == -signal.SIGKILL
     for stage in ("ingest", "score", "select"):
-        nursery.run(folder / "lab", argv[stage])
-    assert Lab.open(folder / "lab").labels("x")["scene"].tolist() == ["s0", "s1", "s2", "s3"]
+        nursery.run(lab, argv[stage])
+    assert Lab.open(lab).labels("x")["scene"].tolist() == ["s0", "s1", "s2", "s3"]
