@@ -24,6 +24,7 @@ from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest
 from fusionlab.ingest.find import find
 from fusionlab.ingest.manifest import Manifest
+from fusionlab.ingest.tree import FileTree
 from fusionlab.inspection.fingerprint import fingerprint
 from fusionlab.inspection.kinship import Member, inspect
 from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
@@ -106,7 +107,7 @@ def scenes(data, manifests):
     for path in sorted(manifests.glob("*.yaml")):
         manifest = load_yaml(path, Manifest)
         root = data / manifest.task / manifest.dataset
-        for scene in find(manifest, root).scenes:
+        for scene in find(manifest, FileTree(root)).scenes:
             images = {"source": {}, "method": {}, "reference": {}}
             for found in scene.files:
                 try:

@@ -21,7 +21,18 @@ from fusionlab.images import luminance, read_image
 from fusionlab.lab import Lab
 
 COMMANDS = {
-    "ingest": {"--lab", "--root", "--workers", "--force", "--prune", "--dry-run", "--json"},
+    "ingest": {
+        "--lab",
+        "--root",
+        "--match",
+        "--align",
+        "--keep-unregistered",
+        "--workers",
+        "--force",
+        "--prune",
+        "--dry-run",
+        "--json",
+    },
     "score": {"--lab", "--metrics", "--workers", "--scheduler", "--device", "--dry-run", "--json"},
     "select": {
         "--name",
@@ -145,7 +156,16 @@ def test_dry_runs_write_nothing(tmp_path: Path) -> None:
 
 def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
     frames = run_json("audit", "--lab", lab.path)
-    assert set(frames) == {"wins", "margins", "certainty", "decoys", "truth", "rejects"}
+    assert set(frames) == {
+        "wins",
+        "margins",
+        "certainty",
+        "decoys",
+        "truth",
+        "fingerprints",
+        "families",
+        "rejects",
+    }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")
     assert result.exit_code == 0

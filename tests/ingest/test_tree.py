@@ -461,12 +461,15 @@ def test_another_declared_range_reads_the_files_anew(make_dataset, tmp_path):
     data = make_dataset(scenes=("s",), methods=("M",), dtype=np.uint16)
     data.put("methods/Eight/s.png", picture("8"))
     lab = Lab.create(tmp_path / "lab")
-    seen = []
+    seen, notes = [], []
     for declared in (None, 65535, {"ir": [0, 131070]}, {"ir": [0, 131070]}, None):
         data.text["data_range"] = declared
         report = ingest(*load_manifest(data.save_manifest()), lab)
         seen.append((report.added, report.changed, report.unchanged))
-    assert seen == [(4, 0, 0), (0, 3, 1), (0, 3, 1), (0, 0, 4), (0, 1, 3)]
+        notes.append(lab.index("ivf", "tiny")["notes"].str.contains("range:").sum())
+    # 0..65535 to 0..65535 changes no pixel
+    assert seen == [(4, 0, 0), (0, 0, 4), (0, 1, 3), (0, 0, 4), (0, 1, 3)]
+    assert notes == [0, 3, 1, 1, 0]
 
 
 def test_a_volume_without_nibabel_says_what_to_install(tmp_path, monkeypatch):

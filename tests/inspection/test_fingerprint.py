@@ -12,6 +12,7 @@ from fusionlab.flags import FLAGS, split_flags
 from fusionlab.images import decode
 from fusionlab.ingest.find import find
 from fusionlab.ingest.manifest import Manifest
+from fusionlab.ingest.tree import FileTree
 from fusionlab.inspection.fingerprint import copied_source, fingerprint, psnr
 from fusionlab.inspection.statistics import measure
 
@@ -193,7 +194,7 @@ def scene_of(shared, task, dataset, scene, shot_names):
         sources={name: f"sources/{name}/{{scene}}.*" for name in shot_names},
         candidates="methods/{method}/{scene}.*",
     )
-    (found,) = [s for s in find(manifest, root).scenes if s.scene == scene]
+    (found,) = [s for s in find(manifest, FileTree(root)).scenes if s.scene == scene]
     images = {f.name: decode((root / f.file).read_bytes()) for f in found.files}
     shots = [measure(images.pop(name).pixels) for name in shot_names]
     return {

@@ -16,6 +16,7 @@ from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest
 from fusionlab.ingest.find import find
 from fusionlab.ingest.manifest import Manifest
+from fusionlab.ingest.tree import FileTree
 from fusionlab.inspection.kinship import Member, families, inspect
 from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
 from fusionlab.inspection.statistics import measure
@@ -155,7 +156,7 @@ def read_scenes(shared: Path, dataset: str):
     """Yield (scene, sources, candidates) of one real data set, described."""
     manifest = load_yaml(Path(__file__).parents[2] / "manifests" / f"{dataset}.yaml", Manifest)
     root = shared / "data" / manifest.task / dataset
-    for found in find(manifest, root).scenes:
+    for found in find(manifest, FileTree(root)).scenes:
         images = {"source": {}, "method": {}}
         for file in found.files:
             try:
