@@ -26,7 +26,7 @@ COMMANDS = {
         "--root",
         "--match",
         "--align",
-        "--keep-unregistered",
+        "--keep-displaced",
         "--workers",
         "--force",
         "--prune",

@@ -36,14 +36,14 @@ def ingest(
     align: Annotated[
         str,
         typer.Option(
-            help="Rules by which an image of another size may be brought to fit, or none; "
-            "each use is recorded in the index."
+            help="How an image of another size may be brought to fit: all, none, or some of "
+            "crop,cut,off_by,resize,border. Each use is recorded."
         ),
-    ] = "crop,cut,off_by,resize,border",
-    keep_unregistered: Annotated[
+    ] = "all",
+    keep_displaced: Annotated[
         bool,
         typer.Option(
-            "--keep-unregistered", help="Take scenes whose sources are displaced, and say so."
+            "--keep-displaced", help="Take scenes whose sources are displaced, and say so."
         ),
     ] = False,
     workers: WorkersOption = None,
@@ -62,12 +62,13 @@ def ingest(
 
     Example: fusionlab ingest manifests/vifb.yaml --lab lab --root ~/data/vifb
     """
-    from fusionlab.ingest import Checks, load_manifest, preview
+    from fusionlab.ingest import ALIGN_RULES, Checks, load_manifest, preview
     from fusionlab.ingest import ingest as run
     from fusionlab.lab import Lab
 
-    rules = () if align == "none" else tuple(split_names(align, "--align") or ())
-    checks = Checks(match, rules, keep_unregistered)
+    some = {"all": ALIGN_RULES, "none": ()}
+    rules = some[align] if align in some else split_names(align, "--align") or ()
+    checks = Checks(match, tuple(rules), keep_displaced)
     loaded = [load_manifest(path, root) for path in manifests]
     if dry_run:
         _print_reports([preview(manifest, folder) for manifest, folder in loaded], as_json)

@@ -29,12 +29,12 @@ class Checks:
     match : ``names`` rejects a candidate that shows another scene than its name says;
         ``content`` gives it to the scene that it shows.
     align : rules of `ALIGN_RULES` that may be used; without its rule an image is rejected.
-    keep_unregistered : take scenes whose sources are displaced against each other.
+    keep_displaced : take scenes whose sources are displaced against each other.
     """
 
     match: str = "names"
     align: tuple[str, ...] = ALIGN_RULES
-    keep_unregistered: bool = False
+    keep_displaced: bool = False
 
     def __post_init__(self) -> None:
         if self.match not in ("names", "content"):
@@ -49,7 +49,7 @@ class Checks:
     def stamp(self, file_digests: Iterable[str]) -> str:
         """Return what the inspection of a scene depends on: version, choices, source files."""
         rules = ",".join(sorted(self.align))
-        parts = [str(_VERSION), rules, str(self.keep_unregistered), *file_digests]
+        parts = [str(_VERSION), rules, str(self.keep_displaced), *file_digests]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -191,11 +191,11 @@ def _registered(a: Admitted, other: Admitted, checks: Checks) -> Admitted | Reje
     shift = estimate.magnitude if estimate.is_certain else math.nan
     if not misregistered(estimate):
         return replace(other, facts=replace(other.facts, shift=shift))
-    if checks.keep_unregistered:
+    if checks.keep_displaced:
         return replace(other, facts=replace(other.facts, shift=shift, flags="unregistered"))
     detail = (
         f"{other.found.name} is displaced against {a.found.name} by about {shift:.1f} pixels; "
-        "register them first, or take them as they are with --keep-unregistered"
+        "register them first, or take them as they are with --keep-displaced"
     )
     return Reject("unregistered", detail, other.found)
 

@@ -527,8 +527,13 @@ def test_real_data_sets_are_accounted_for_to_the_last_file(shared, lab, pytestco
     tno = lab.rejects().query("dataset == 'tno'")
     assert Counter(zip(tno["name"], tno["reason"], strict=True)) == {
         ("PMGI", "no_sources"): 1,
-        ("MEF-GAN", "size_mismatch"): 3,
     }
-    assert set(reports["mif", "pet_mri_lowres"].rejected) == {"source_sizes_differ"}
-    assert reports["mif", "pet_mri_lowres"].scenes == 0
-    assert set(lab.rejects().query("dataset == 'roadscene'")["name"]) >= {"MEF-GAN"}
+    wrong = lab.rejects().query("reason == 'wrong_scene'")
+    assert set(wrong["file"]) == {f"methods/ResNetFusion/{n}.bmp" for n in (3, 11)}
+    lowres = lab.index("mif", "pet_mri_lowres").query("role == 'source' and name == 'pet'")
+    assert set(lowres["alignment"]) == {"resize:4"}
+    for dataset, cropped in (("tno", 3), ("roadscene", 8), ("roadscene_asfound", 2)):
+        crops = lab.index("ivf", dataset).query("alignment == 'crop'")
+        assert len(crops) == cropped
+        assert set(crops["name"]) <= {"MEF-GAN", "MEF-GAN_run1"}
+        assert crops["region"].str.startswith("0,0,").all()
