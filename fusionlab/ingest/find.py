@@ -86,10 +86,10 @@ def _match_sources(manifest: Manifest, paths: list[str]) -> tuple[list[FoundFile
     """Match sources and reference; return the matches and the paths that are neither."""
     roles = [
         (Pattern(text), 0, position, modality, "source")
-        for position, (modality, text) in enumerate(manifest.sources.items())
+        for position, (modality, texts) in enumerate(manifest.sources.items())
+        for text in texts
     ]
-    if manifest.reference is not None:
-        roles.append((Pattern(manifest.reference), 1, -1, REFERENCE_NAME, "reference"))
+    roles += [(Pattern(text), 1, -1, REFERENCE_NAME, "reference") for text in manifest.reference]
     roles.sort(key=lambda role: -role[0].specificity)
     found, rest = [], []
     for path in paths:
@@ -103,9 +103,10 @@ def _match_sources(manifest: Manifest, paths: list[str]) -> tuple[list[FoundFile
 
 
 def _match_candidate(manifest: Manifest, path: str, scenes: set[str]) -> FoundFile | None:
-    if manifest.candidates is None:
-        return None
-    match = Pattern(manifest.candidates).match(path, scenes)
+    patterns = sorted(map(Pattern, manifest.candidates), key=lambda p: -p.specificity)
+    matches = [match for pattern in patterns if (match := pattern.match(path, scenes))]
+    # of several readings of a name, one that gives a known scene
+    match = next((m for m in matches if m.scene in scenes), matches[0] if matches else None)
     return FoundFile(2, -1, match.method, "method", match.scene, path) if match else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -34,7 +35,19 @@ def _pair(value: Any) -> Any:
     return (0.0, value) if number else value
 
 
+def _listed(value: Any) -> Any:
+    """Write one pattern out as a list of one, and none as the empty list."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _parsed(texts: tuple[str, ...], placeholders: set[str]) -> tuple[str, ...]:
+    return tuple(Pattern.parse(text, placeholders).text for text in texts)
+
+
 _Numbers = dict[str, tuple[float, float]]
+_Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Manifest(Config):
@@ -45,9 +58,10 @@ class Manifest(Config):
     task : ``ivf``, ``mif``, ``mef`` or ``mff``.
     dataset : name of the data set in the lab.
     root : folder or archive the patterns start at; relative to the manifest file.
-    sources : modality -> pattern; the first two are a and b.
-    candidates : pattern with ``{scene}`` and ``{method}``; none when there are only sources.
-    reference : pattern of the optional truth. Selection never sees it.
+    sources : modality -> pattern, or a list of them; the first two modalities are a and b.
+    candidates : pattern with ``{scene}`` and ``{method}``, or a list of them; none when there are
+        only sources.
+    reference : pattern or patterns of the optional truth. Selection never sees it.
     ignore : globs of files that are known not to belong to the data.
     data_range : modality, ``candidates`` or ``reference`` -> the least and the greatest value that
         images of more than 8 bit can have; ``*`` for all others.
@@ -57,9 +71,9 @@ class Manifest(Config):
     task: str
     dataset: str
     root: str = "."
-    sources: dict[str, str] = Field(min_length=2)
-    candidates: str | None = None
-    reference: str | None = None
+    sources: dict[str, _Patterns] = Field(min_length=2)
+    candidates: _Patterns = ()
+    reference: _Patterns = ()
     ignore: tuple[str, ...] = ()
     data_range: Annotated[_Numbers, BeforeValidator(_by_role)] = Field(default_factory=dict)
     window: _Numbers = Field(default_factory=dict)
@@ -82,24 +96,27 @@ class Manifest(Config):
 
     @field_validator("sources")
     @classmethod
-    def _source_patterns(cls, sources: dict[str, str]) -> dict[str, str]:
+    def _source_patterns(cls, sources: dict[str, _Patterns]) -> dict[str, _Patterns]:
         for modality in sources:
             if not is_safe_name(modality):
                 raise ValueError(f"modality {modality!r} holds '/', ':' or a leading '.'")
-        parsed = {m: Pattern.parse(text, {"scene"}).text for m, text in sources.items()}
-        if len(set(parsed.values())) < len(parsed):
+        parsed = {m: _parsed(texts, {"scene"}) for m, texts in sources.items()}
+        every = [text for texts in parsed.values() for text in texts]
+        if len(set(every)) < len(every):
             raise ValueError("two sources have the same pattern")
+        if not all(parsed.values()):
+            raise ValueError("a source has no pattern")
         return parsed
 
     @field_validator("candidates")
     @classmethod
-    def _candidate_pattern(cls, text: str | None) -> str | None:
-        return None if text is None else Pattern.parse(text, {"scene", "method"}).text
+    def _candidate_patterns(cls, texts: _Patterns) -> _Patterns:
+        return _parsed(texts, {"scene", "method"})
 
     @field_validator("reference")
     @classmethod
-    def _reference_pattern(cls, text: str | None) -> str | None:
-        return None if text is None else Pattern.parse(text, {"scene"}).text
+    def _reference_patterns(cls, texts: _Patterns) -> _Patterns:
+        return _parsed(texts, {"scene"})
 
     @field_validator("data_range")
     @classmethod
@@ -147,10 +164,8 @@ class Manifest(Config):
 
     def enters(self, path: str) -> bool:
         """Tell whether a pattern goes on inside the archive or volume at `path`."""
-        texts = [*self.sources.values(), self.candidates, self.reference]
-        return not self.ignores(path) and any(
-            Pattern(text).enters(path) for text in texts if text is not None
-        )
+        texts = chain(*self.sources.values(), self.candidates, self.reference)
+        return not self.ignores(path) and any(Pattern(text).enters(path) for text in texts)
 
 
 def load_manifest(path: Path, root: Path | None = None) -> tuple[Manifest, Path]:

@@ -170,3 +170,30 @@ def test_of_two_patterns_the_more_literal_one_takes_the_file(make_dataset):
 
 def test_an_empty_root_has_nothing(make_dataset):
     assert found(make_dataset(scenes=())) == ({}, {})
+
+
+def test_a_role_may_have_several_patterns(data):
+    data.put("more/M9_s1.png", b"")
+    data.put("sources/infrared/s9.png", b"")
+    data.put("sources/vis/s9.png", b"")
+    data.text["candidates"] = [data.text["candidates"], "more/{method}_{scene}.*"]
+    data.text["sources"]["ir"] = [data.text["sources"]["ir"], "sources/infrared/{scene}.*"]
+    files, rejects = found(data)
+    assert rejects == {}
+    assert files["more/M9_s1.png"] == ("s1", "method", "M9", -1)
+    assert files["sources/infrared/s9.png"] == ("s9", "source", "ir", 0)
+
+
+def test_of_two_readings_of_a_candidates_name_the_one_with_a_known_scene_counts(data):
+    data.put("methods/M9/fused_s1.png", b"")
+    data.text["candidates"] = ["methods/{method}/{scene}.*", "methods/{method}/fused_{scene}.*"]
+    files, rejects = found(data)
+    assert rejects == {}
+    assert files["methods/M9/fused_s1.png"] == ("s1", "method", "M9", -1)
+
+
+def test_one_scene_under_two_patterns_is_a_double(data):
+    data.put("sources/infrared/s1.png", b"")
+    data.text["sources"]["ir"] = [data.text["sources"]["ir"], "sources/infrared/{scene}.*"]
+    _, rejects = found(data)
+    assert rejects["sources/infrared/s1.png"] == rejects["sources/ir/s1.png"] == "duplicate_file"

@@ -530,6 +530,10 @@ def test_real_data_sets_are_accounted_for_to_the_last_file(shared, lab, pytestco
     }
     wrong = lab.rejects().query("reason == 'wrong_scene'")
     assert set(wrong["file"]) == {f"methods/ResNetFusion/{n}.bmp" for n in (3, 11)}
+    assert reports["ivf", "roadscene_misaligned"].rejected == {
+        "source_rejected": 2,
+        "unregistered": 2,
+    }
     lowres = lab.index("mif", "pet_mri_lowres").query("role == 'source' and name == 'pet'")
     assert set(lowres["alignment"]) == {"resize:4"}
     for dataset, cropped in (("tno", 3), ("roadscene", 8), ("roadscene_asfound", 2)):

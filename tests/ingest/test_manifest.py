@@ -18,7 +18,7 @@ def test_another_root_can_be_given(make_dataset, tmp_path):
 def test_a_pattern_is_kept_in_its_plain_form(make_dataset):
     data = make_dataset()
     data.text["sources"]["ir"] = "./sources//ir/{scene}.*"
-    assert load_manifest(data.save_manifest())[0].sources["ir"] == "sources/ir/{scene}.*"
+    assert load_manifest(data.save_manifest())[0].sources["ir"] == ("sources/ir/{scene}.*",)
 
 
 @pytest.mark.parametrize(
