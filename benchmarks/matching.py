@@ -22,8 +22,8 @@ from PIL import Image
 from registering import registration
 
 from fusionlab import baselines
-from fusionlab.images import luminance
-from fusionlab.inspection.align import opaque_box, recognise
+from fusionlab.images import luminance, opaque_box
+from fusionlab.inspection.align import recognise
 from fusionlab.inspection.likeness import Descriptor, describe
 from fusionlab.inspection.match import SceneFinder, fit
 
@@ -52,7 +52,7 @@ def read(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         if image.mode == "RGBA":
             rgba = np.asarray(image)
-            y, x, h, w = opaque_box(rgba[..., 3]) or (0, 0, *rgba.shape[:2])
+            y, x, h, w = opaque_box(rgba[..., 3] == 255) or (0, 0, *rgba.shape[:2])
             return luminance(np.ascontiguousarray(rgba[y : y + h, x : x + w, :3]))
         return luminance(np.asarray(image if image.mode == "L" else image.convert("RGB")))
 
