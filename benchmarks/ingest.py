@@ -39,6 +39,7 @@ from fusionlab.errors import ImageError
 from fusionlab.images import decode, digest
 from fusionlab.ingest import Manifest, ingest
 from fusionlab.ingest.find import find
+from fusionlab.ingest.tree import FileTree
 from fusionlab.lab import Lab
 from fusionlab.paths import remove_tree, to_place
 from fusionlab.store import Address
@@ -86,7 +87,7 @@ def files_of(sets: list[tuple[Manifest, Path]]) -> list[Path]:
     return [
         folder / found.file
         for manifest, folder in sets
-        for scene in find(manifest, folder).scenes
+        for scene in find(manifest, FileTree(folder)).scenes
         for found in scene.files
     ]
 

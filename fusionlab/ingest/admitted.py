@@ -66,6 +66,11 @@ class Admitted:
         """Return an image that is in the lab as it should be."""
         return cls(found, None, known["digest"], {}, Facts.of(known), known)
 
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Return what the index says of it, as it was found now or stands."""
+        return {**(self.known or {}), **self.columns}
+
     def aligned(self, pixels: Pixels, facts: Facts) -> Admitted:
         """Return the image as it was brought to fit its scene."""
         columns = {**self.columns, **_columns(pixels)}

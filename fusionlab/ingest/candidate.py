@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fusionlab.images import luminance
 from fusionlab.ingest.admitted import Admitted, Misfit
 from fusionlab.ingest.checks import Checks, Facts
 from fusionlab.ingest.rejects import Reject
 from fusionlab.inspection.align import recognise
 from fusionlab.inspection.likeness import describe
-from fusionlab.inspection.statistics import measure
+from fusionlab.inspection.statistics import gray_of, is_jpeg, measure
 from fusionlab.regions import Region, crop
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from fusionlab.ingest.scene import Scene
     from fusionlab.ingest.search import SceneSearch
     from fusionlab.inspection.match import Explained
+    from fusionlab.inspection.statistics import Bytes
 
 Outcome: TypeAlias = Admitted | Misfit | Reject
 
@@ -51,10 +51,11 @@ def judge_candidate(
     if isinstance(image, Reject):
         return image
     pixels = crop(image.pixels, Region(*image.opaque_box) if image.opaque_box else None)
-    explained = search.explain(describe([luminance(pixels)]), scene.name, scene.descriptor)
+    gray = gray_of(pixels)
+    explained = search.explain(describe([gray]), scene.name, scene.descriptor)
     if explained.verdict in ("other", "none"):
         return Misfit(found, _misfit(scene.name, explained))
-    aligned = _align(found, image, pixels, scene, checks)
+    aligned = _align(found, image, pixels, gray, scene, checks)
     if isinstance(aligned, Reject):
         return aligned
     pixels, region, rule = aligned
@@ -64,7 +65,9 @@ def judge_candidate(
         fit=explained.own_fit,
         inspected=scene.stamp,
     )
-    statistics = measure(pixels) if found.role == "method" else None
+    statistics = (
+        measure(pixels, jpeg=is_jpeg(image.file_format)) if found.role == "method" else None
+    )
     return Admitted.new(opened, image, pixels, facts, known, statistics)
 
 
@@ -77,13 +80,18 @@ def _misfit(scene: str, explained: Explained) -> str:
 
 
 def _align(
-    found: FoundFile, image: DecodedImage, pixels: Pixels, scene: Scene, checks: Checks
+    found: FoundFile,
+    image: DecodedImage,
+    pixels: Pixels,
+    gray: Bytes,
+    scene: Scene,
+    checks: Checks,
 ) -> tuple[Pixels, Region | None, str] | Reject:
     """Bring a candidate to fit its scene by rules that are recorded, or reject it.
 
     Parameters
     ----------
-    pixels : the image without its transparent border.
+    pixels, gray : the image without its transparent border.
 
     Returns
     -------
@@ -99,7 +107,7 @@ def _align(
     if image.pixels.shape[:2] == scene.size:
         return pixels, Region(*image.opaque_box) if image.opaque_box else None, "".join(rules)
     size = f"is {_text(pixels.shape)} (height x width), its scene {_text(scene.size)}"
-    alignment = recognise(luminance(pixels), scene.luminances)
+    alignment = recognise(gray, scene.grays)
     if alignment is None:
         return Reject("size_mismatch", f"{size}; content does not tell why", found)
     detail = f"{size}: {alignment.detail}"

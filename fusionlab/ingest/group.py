@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fusionlab.ingest.scene import stored_pixels
 from fusionlab.inspection.kinship import Member, inspect
 from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
-from fusionlab.inspection.statistics import measure
+from fusionlab.inspection.statistics import is_jpeg, measure
 from fusionlab.regions import Region, crop
 from fusionlab.store import Address
 
@@ -61,9 +61,7 @@ def _judge(
         for source, of_source in zip(scene.sources, statistics, strict=True)
     }
     candidates = {
-        image.found.name: _member(
-            image, image.statistics or measure(stored_pixels(image, scene.store))
-        )
+        image.found.name: _member(image, image.statistics or _measured(image, scene))
         for image in images
     }
     findings = inspect(sources, candidates)
@@ -73,11 +71,14 @@ def _judge(
         yield image, replace(image.facts, flags=flags, twin=finding.twin, family=finding.family)
 
 
+def _measured(image: Admitted, scene: Scene) -> Statistics:
+    jpeg = is_jpeg(image.row["file_format"])
+    return measure(stored_pixels(image, scene.store), jpeg=jpeg)
+
+
 def _member(image: Admitted, statistics: Statistics) -> Member:
-    facts = image.columns or image.known
-    assert facts is not None
-    notes = tuple(note for note in facts["notes"].split(",") if note)
-    return Member(statistics, image.digest, facts["file_format"], notes)
+    notes = tuple(note for note in image.row["notes"].split(",") if note)
+    return Member(statistics, image.digest, image.row["file_format"], notes)
 
 
 def group_scenes(

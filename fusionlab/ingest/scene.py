@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.images import Pixels, luminance
 from fusionlab.ingest.admitted import Admitted
 from fusionlab.ingest.checks import Checks, Facts
 from fusionlab.ingest.read import OpenedFile, Reader
@@ -15,12 +14,13 @@ from fusionlab.ingest.rejects import Reject
 from fusionlab.inspection.align import recognise_source
 from fusionlab.inspection.likeness import Descriptor, describe
 from fusionlab.inspection.register import displacement, misregistered
-from fusionlab.inspection.statistics import Statistics, measure
+from fusionlab.inspection.statistics import Bytes, Statistics, gray_of, measure
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fusionlab.images import Pixels
     from fusionlab.ingest.find import FoundFile, FoundScene
 
     Rows = Mapping[tuple[str, str, str], Mapping[str, Any]]
@@ -47,14 +47,14 @@ class Scene:
         return [stored_pixels(source, self.store) for source in self.sources]
 
     @cached_property
-    def luminances(self) -> list[Any]:
-        """Return the sources as metrics see them, (H, W) each, 0..255."""
-        return [luminance(pixels) for pixels in self.pixels]
+    def grays(self) -> list[Bytes]:
+        """Return the sources as they are looked at, (H, W) each."""
+        return [gray_of(pixels) for pixels in self.pixels]
 
     @cached_property
     def descriptor(self) -> Descriptor:
         """Return what candidates are compared with."""
-        return describe(self.luminances)
+        return describe(self.grays)
 
     @cached_property
     def statistics(self) -> list[Statistics]:
@@ -69,9 +69,7 @@ class Scene:
     @property
     def size(self) -> tuple[int, int]:
         """Return height and width in pixels."""
-        first = self.sources[0]
-        row = first.columns or first.known
-        assert row is not None
+        row = self.sources[0].row
         return int(row["height"]), int(row["width"])
 
 
@@ -173,7 +171,7 @@ def _one_size(a: Admitted, b: Admitted, checks: Checks) -> tuple[Admitted, Admit
     small, large = sorted((a, b), key=_size)
     assert small.pixels is not None
     assert large.pixels is not None
-    alignment = recognise_source(luminance(small.pixels), luminance(large.pixels))
+    alignment = recognise_source(gray_of(small.pixels), gray_of(large.pixels))
     if alignment is None:
         return f"{sentence}, and one is no whole number of times the other; register them first"
     if "resize" not in checks.align:
@@ -187,7 +185,7 @@ def _registered(a: Admitted, other: Admitted, checks: Checks) -> Admitted | Reje
     """Estimate how far a source is displaced against the first; reject it when it is."""
     assert a.pixels is not None
     assert other.pixels is not None
-    estimate = displacement(luminance(a.pixels), luminance(other.pixels))
+    estimate = displacement(gray_of(a.pixels), gray_of(other.pixels))
     shift = estimate.magnitude if estimate.is_certain else math.nan
     if not misregistered(estimate):
         return replace(other, facts=replace(other.facts, shift=shift))

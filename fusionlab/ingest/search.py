@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from fusionlab.images import luminance
 from fusionlab.ingest.rejects import Reject
 from fusionlab.inspection.likeness import Descriptor, describe
 from fusionlab.inspection.match import Explained, SceneFinder, explain
+from fusionlab.inspection.statistics import gray_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,13 +52,11 @@ class SceneSearch:
 def describe_files(reader: Reader, scene: FoundScene) -> Descriptor | None:
     """Return the descriptor of a scene by its source files; None where they cannot be read."""
     images = [reader.read(found) for found in scene.files if found.role == "source"]
-    good = [luminance(image.pixels) for image in images if not isinstance(image, Reject)]
+    good = [gray_of(image.pixels) for image in images if not isinstance(image, Reject)]
     return describe(good) if len(good) == len(images) else None
 
 
 def find_home(reader: Reader, found: FoundFile, search: SceneSearch) -> str | Reject | None:
     """Return the scene that a candidate shows; None where that is not clear."""
     image = reader.read(found)
-    return (
-        image if isinstance(image, Reject) else search.assign(describe([luminance(image.pixels)]))
-    )
+    return image if isinstance(image, Reject) else search.assign(describe([gray_of(image.pixels)]))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusionlab.flags import FLAGS
+from fusionlab.inspection.statistics import is_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +57,7 @@ def fingerprint(
     file_format : as Pillow names it.
     notes : those of its decoding.
     """
-    jpeg = file_format in ("JPEG", "MPO")
+    jpeg = is_jpeg(file_format)
     equal = "equal_channels" in notes
     found = {
         "stretched": is_stretched(image, sources, jpeg),

@@ -90,7 +90,8 @@ def _few(images: Sequence[Array]) -> Sequence[Array]:
 def _thumb(image: Array) -> Thumbs:
     """Average to 64 x 64. Large images are thinned out first: a mean of many needs no pixel."""
     step_y, step_x = (max(1, side // (8 * SIDE)) for side in image.shape)
-    thinned = np.ascontiguousarray(image[::step_y, ::step_x], dtype=np.float32)
+    kind = np.uint8 if image.dtype == np.uint8 else np.float32
+    thinned = np.ascontiguousarray(image[::step_y, ::step_x], dtype=kind)
     small = cv2.resize(thinned, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     thumb: Thumbs = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
     return thumb

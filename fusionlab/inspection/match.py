@@ -61,7 +61,7 @@ class Explained:
     Attributes
     ----------
     own_fit : how well the scene that its name says explains it, 0..1; 0 where it names none.
-    own_chance : what its mirror images reach on that scene.
+    own_chance : what its mirror images reach on that scene; 0 where the fit is `FLOOR` or more.
     best_scene, best_fit : the other scene that explains it best; "" and 0 where there is none or
         the search was not needed.
     verdict : ``own``, ``other`` (`best_scene` explains it clearly better), ``none`` (no scene
@@ -147,15 +147,6 @@ class SceneFinder:
         return sorted(looked, key=lambda scene: (-scene[1], scene[0]))
 
 
-def assign(orphans: Iterable[tuple[str, Descriptor]], finder: SceneFinder) -> dict[str, str | None]:
-    """Return for each orphan or misfit the scene that it shows, None where that is not clear.
-
-    Each is judged for itself, so the order does not matter. Two files of one method may come out
-    with the same scene: they are two copies, and the caller decides.
-    """
-    return {key: finder.assign(candidate) for key, candidate in orphans}
-
-
 def explain(
     candidate: Descriptor, own: Descriptor, own_scene: str, finder: Callable[[], SceneFinder]
 ) -> Explained:
@@ -182,13 +173,16 @@ def _clear(
 
 
 def _own_fit(candidate: Descriptor, scene: Descriptor) -> tuple[float, float]:
-    """Return fit and chance, of the better of the views that the sizes allow."""
+    """Return fit and chance, of the better of the views that the sizes allow.
+
+    Chance is only looked for where the fit alone does not tell.
+    """
     thumb = candidate.thumbs[0]
-    looked = []
-    for view in _views(candidate.size, scene):
-        models = Models.of([view])
-        looked.append((float(fits(thumb, models)[0]), float(chance(thumb, models)[0])))
-    return max(looked)
+    looked = [Models.of([view]) for view in _views(candidate.size, scene)]
+    found = [float(fits(thumb, models)[0]) for models in looked]
+    best = int(np.argmax(found))
+    by_chance = float(chance(thumb, looked[best])[0]) if found[best] < FLOOR else 0.0
+    return found[best], by_chance
 
 
 def _views(size: tuple[int, int], scene: Descriptor) -> list[Descriptor]:

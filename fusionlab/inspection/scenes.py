@@ -22,6 +22,7 @@ _ALIKE = 0.905
 _WAVES = 24  # per side, of a thumbnail's cosine transform
 _AXES = 8  # principal axes that neighbours are sought on
 _NEIGHBOURS = 8
+_FEW = 512  # scenes up to which each is compared with all
 _FLAT = 2.0  # levels; a flatter source tells nothing about its scene
 
 
@@ -44,9 +45,9 @@ def near_duplicate_scenes(sketches: Mapping[str, Sketch]) -> dict[str, str]:
     """Return scene -> the scene that it nearly equals, for those that have one.
 
     Two scenes are nearly the same when their first sources' sketches, and their second sources',
-    correlate to 0.905. Neighbours are sought in a k-d tree on the principal axes, and the nearest
-    8 of each scene compared: n log n, not n^2. A twin that is not among them is missed, so a
-    scene without a twin is not proved to be alone.
+    correlate to 0.905. Of more than 512 scenes, neighbours are sought in a k-d tree on the
+    principal axes, and the nearest 8 of each compared: n log n, not n^2. A twin that is not among
+    them is missed, so a scene without a twin is not proved to be alone.
     """
     names = sorted(sketches)
     if len(names) < 2:
@@ -67,6 +68,8 @@ def near_duplicate_scenes(sketches: Mapping[str, Sketch]) -> dict[str, str]:
 
 def _neighbours(points: NDArray[np.float16]) -> NDArray[np.int64]:
     """Return (n, k): the rows nearest to each row, itself among them; n stands for none."""
+    if len(points) <= _FEW:
+        return np.tile(np.arange(len(points)), (len(points), 1))
     exact = points.astype(np.float32)
     exact -= exact.mean(axis=0)
     _, axes = np.linalg.eigh(exact.T @ exact)
