@@ -42,12 +42,17 @@ COLUMNS = {
     "file_digest": "SHA-256 of the file's bytes",
     "file_format": "as Pillow names it, e.g. `PNG`",
     "file_mode": "as Pillow names it, e.g. `RGB`",
-    "notes": "what decoding undid: `equal_channels`, `opaque_alpha`, `palette`, `exif_rotated`",
+    "notes": "what decoding undid, commas between: `equal_channels`, `opaque_alpha`, `palette`, "
+    "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
+    "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
+    "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
+    "says where content says otherwise",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
-    "alignment": "the rule that made it fit its scene, e.g. `crop`; empty where none was needed",
-    "fit": "how well the sources explain a candidate, 0 to 1; missing where it was not judged",
-    "shift": "sources: estimated displacement against a, in pixels; missing elsewhere",
-    "flags": "what was done to it, commas between, see [Fingerprints](manifests.md#fingerprints)",
+    "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
+    "(inspection.md#images-of-another-size); empty where none was needed",
+    "fit": "how well the sources explain a candidate or reference, 0 to 1; missing elsewhere",
+    "shift": "sources: estimated displacement against a, in pixels; missing where none can be told",
+    "flags": "what was done to it, commas between, see [Fingerprints](inspection.md#fingerprints)",
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
