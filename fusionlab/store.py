@@ -287,7 +287,8 @@ class ImageStore:
             arrays = {}
             for role in _folders(self.path / folder):
                 for array in _folders(role) if role.name != "scene" else ():
-                    arrays[f"{role.name}/{array.name}"] = _open_array(array)
+                    if (array / "zarr.json").exists():  # a kill may have left a bare folder
+                        arrays[f"{role.name}/{array.name}"] = _open_array(array)
             self._buckets[folder] = _Bucket(scenes, len(scenes), arrays)
         return self._buckets[folder]
 

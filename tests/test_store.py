@@ -39,6 +39,13 @@ def filled(store, scenes=("s1", "s2"), shape=(6, 8), dtype=np.uint8, array="sour
     return folder
 
 
+def test_a_folder_without_a_description_is_no_array_yet(store):
+    (store.path / FOLDER / "source/ir").mkdir(parents=True)  # as a kill may leave it
+    assert filled(store) == FOLDER
+    stored = ImageStore(store.path).read(Address(FOLDER, "source/ir", 1))
+    np.testing.assert_array_equal(stored, picture("s2"))
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "name"),
     [

@@ -58,7 +58,7 @@ class Trap:
         path, flags = _changed(event, arguments)
         if path is None or not f"{path}/".startswith(f"{self.lab}/"):
             return
-        if event == "os.mkdir" and os.path.isdir(path):  # noqa: PTH112
+        if _must_fail(event, Path(path)):
             return
         self.seen.append((event, os.path.relpath(path, self.lab)))
         if next(self.count) == self.at:
@@ -66,6 +66,11 @@ class Trap:
             if self.half and flags & _FRESH:
                 Path(path).write_bytes(b"half")
             os.kill(os.getpid(), self.signal)
+
+
+def _must_fail(event: str, path: Path) -> bool:
+    """Tell whether the call cannot change anything: the folder is there already, or not yet."""
+    return path.is_dir() if event == "os.mkdir" else not path.parent.is_dir()
 
 
 def _changed(event: str, arguments: tuple) -> tuple[str | None, int]:

@@ -88,11 +88,12 @@ class Nursery:
         return [tuple(point) for point in json.loads(file.read_text())]
 
 
-def kind(point: tuple[str, str]) -> tuple[str, str, str]:
-    """Return what kind of write a write point is: event, folder of the lab, form of the name."""
+def kind(point: tuple[str, str]) -> tuple[str, str, str, int]:
+    """Return what kind of write a write point is: event, folder of the lab, form of name, depth."""
     event, path = point
     name = "" if event == "os.mkdir" else re.sub(r"[0-9a-f]{32}", "*", Path(path).name)
-    return event, path.partition("/")[0] if "/" in path else "", re.sub(r"\d+", "0", name)
+    folder, depth = path.partition("/")[0] if "/" in path else "", path.count("/")
+    return event, folder, re.sub(r"\d+", "0", name), depth
 
 
 def all_files(folder: Path) -> dict[str, bytes]:

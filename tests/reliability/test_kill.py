@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ from pathlib import Path
 import pytest
 from helpers import fuse, sources, write_dataset, write_image
 from reliability.nursery import THOROUGH, Nursery, all_files, differences, kind
+
+#: A stage with more write points than this repeats the kinds of the others.
+_MANY = 400
 
 POLICY = "name: {name}\nversion: 1\nweights:\n  ivf: {{{weights}}}\n"
 STAGES = (
@@ -122,18 +124,16 @@ def story(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def chosen_points(points: list[tuple[str, str]], seed: str) -> Iterator[tuple[int, str]]:
-    """Yield point and how: the first or last of each kind and two by chance.
+    """Yield point and how: the first of each kind and some by chance; of many, only the latter.
 
-    With FUSIONLAB_THOROUGH all of them, each in every way; 150 by chance where there are too many.
+    With FUSIONLAB_THOROUGH all of them, each in every way; 150 by chance of many.
     """
-    places = defaultdict(list)
-    for number, point in enumerate(points, 1):
-        places[kind(point)].append(number)
-    chance = random.Random(seed)
-    some = {chance.choice((numbers[0], numbers[-1])) for numbers in places.values()}
-    more = (150 if len(points) > 400 else len(points)) if THOROUGH else 2
-    some |= set(chance.sample(range(1, len(points) + 1), more))
-    for number in sorted(some):
+    first = {kind(point): number for number, point in reversed([*enumerate(points, 1)])}
+    chance, many = random.Random(seed), len(points) > _MANY
+    numbers = set() if many else set(first.values())
+    more = (150 if many else len(points)) if THOROUGH else 7 if many else 2
+    numbers |= set(chance.sample(range(1, len(points) + 1), more))
+    for number in sorted(numbers):
         if points[number - 1][0] != "open":
             yield number, "before"
         elif THOROUGH:
