@@ -24,6 +24,7 @@ from registering import registration
 from fusionlab import baselines
 from fusionlab.images import luminance, opaque_box
 from fusionlab.inspection.align import recognise
+from fusionlab.inspection.compare import compare
 from fusionlab.inspection.likeness import Descriptor, describe
 from fusionlab.inspection.match import SceneFinder, fit
 
@@ -159,8 +160,10 @@ def alignment(found: dict[str, Dataset]) -> dict[str, dict[str, object]]:
                     seen = recognise(image, sources)
                     ms.append(1e3 * (time.perf_counter() - start))
                     made[case].append(seen is not None and (seen.rule, seen.region) == wanted)
-                    told = finder.explain(describe([image]), c.scene).verdict
-                    kept[case] += told not in ("other", "none")
+                    told, _ = compare(
+                        image, sources, describe(sources), c.scene, lambda f=finder: f
+                    )
+                    kept[case] += not told.is_misfit
     for case, right in made.items():
         row = {"images": len(right), "right": sum(right), "scene confirmed": kept[case]}
         rows[f"made: {case}"] = row

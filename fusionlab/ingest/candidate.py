@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fusionlab.ingest.admitted import Admitted, Misfit
 from fusionlab.ingest.checks import Checks, Facts
 from fusionlab.ingest.rejects import Reject
-from fusionlab.inspection.align import recognise
-from fusionlab.inspection.likeness import describe
+from fusionlab.inspection.compare import compare
 from fusionlab.inspection.statistics import gray_of, is_jpeg, measure
 from fusionlab.regions import Region, crop
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from fusionlab.ingest.read import Reader
     from fusionlab.ingest.scene import Scene
     from fusionlab.ingest.search import SceneSearch
+    from fusionlab.inspection.align import Alignment
     from fusionlab.inspection.match import Explained
-    from fusionlab.inspection.statistics import Bytes
 
 Outcome: TypeAlias = Admitted | Misfit | Reject
 
@@ -52,10 +51,10 @@ def judge_candidate(
         return image
     pixels = crop(image.pixels, Region(*image.opaque_box) if image.opaque_box else None)
     gray = gray_of(pixels)
-    explained = search.explain(describe([gray]), scene.name, scene.descriptor)
-    if explained.verdict in ("other", "none"):
+    explained, alignment = compare(gray, scene.grays, scene.descriptor, scene.name, search.finder)
+    if explained.is_misfit:
         return Misfit(found, _misfit(scene.name, explained))
-    aligned = _align(found, image, pixels, gray, scene, checks)
+    aligned = _align(found, image, pixels, alignment, scene, checks)
     if isinstance(aligned, Reject):
         return aligned
     pixels, region, rule = aligned
@@ -83,7 +82,7 @@ def _align(
     found: FoundFile,
     image: DecodedImage,
     pixels: Pixels,
-    gray: Bytes,
+    alignment: Alignment | None,
     scene: Scene,
     checks: Checks,
 ) -> tuple[Pixels, Region | None, str] | Reject:
@@ -91,7 +90,8 @@ def _align(
 
     Parameters
     ----------
-    pixels, gray : the image without its transparent border.
+    pixels : the image without its transparent border.
+    alignment : how they lie on the scene, where they are not of its size.
 
     Returns
     -------
@@ -107,7 +107,6 @@ def _align(
     if image.pixels.shape[:2] == scene.size:
         return pixels, Region(*image.opaque_box) if image.opaque_box else None, "".join(rules)
     size = f"is {_text(pixels.shape)} (height x width), its scene {_text(scene.size)}"
-    alignment = recognise(gray, scene.grays)
     if alignment is None:
         return Reject("size_mismatch", f"{size}; content does not tell why", found)
     detail = f"{size}: {alignment.detail}"

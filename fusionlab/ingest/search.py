@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fusionlab.ingest.rejects import Reject
 from fusionlab.inspection.likeness import Descriptor, describe
-from fusionlab.inspection.match import Explained, SceneFinder, explain
+from fusionlab.inspection.match import SceneFinder
 from fusionlab.inspection.statistics import gray_of
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ class SceneSearch:
         self._describe_all = describe_all
         self._lock = threading.Lock()
         self._finder: SceneFinder | None = None
-
-    def explain(self, candidate: Descriptor, scene: str, own: Descriptor) -> Explained:
-        """Compare a candidate with its own scene, and with all others where that is in doubt."""
-        return explain(candidate, own, scene, self.finder)
 
     def assign(self, candidate: Descriptor) -> str | None:
         """Return the scene that explains the candidate clearly better than all others, or None."""

@@ -74,6 +74,11 @@ class Explained:
     best_fit: float
     verdict: Verdict
 
+    @property
+    def is_misfit(self) -> bool:
+        """Whether it clearly shows something else than its own scene."""
+        return self.verdict in ("other", "none")
+
 
 def fit(candidate: NDArray[Any], sources: Sequence[NDArray[Any]]) -> float:
     """Return how well the sources explain the candidate: 1 wholly, 0 not at all or flat.
@@ -112,14 +117,17 @@ class SceneFinder:
     def __contains__(self, name: str) -> bool:
         return name in self._scenes
 
-    def explain(self, candidate: Descriptor, own_scene: str = "") -> Explained:
+    def explain(
+        self, candidate: Descriptor, own_scene: str = "", own: Descriptor | None = None
+    ) -> Explained:
         """Compare a candidate with the scene that its name says, and with all others.
 
         Parameters
         ----------
         own_scene : a name the finder may not know; the candidate is then looked up only.
+        own : what to compare with as that scene, such as a part of it; else the whole.
         """
-        own = self._scenes.get(own_scene)
+        own = own or self._scenes.get(own_scene)
         own_fit, own_chance = _own_fit(candidate, own) if own else (0.0, 0.0)
         if clear := _clear(candidate, own, own_fit, own_chance):
             return clear
@@ -158,7 +166,9 @@ def explain(
     finder : gives all scenes; called when they are needed.
     """
     own_fit, own_chance = _own_fit(candidate, own)
-    return _clear(candidate, own, own_fit, own_chance) or finder().explain(candidate, own_scene)
+    return _clear(candidate, own, own_fit, own_chance) or finder().explain(
+        candidate, own_scene, own
+    )
 
 
 def _clear(

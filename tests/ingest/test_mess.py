@@ -274,3 +274,38 @@ def test_a_lab_that_was_not_inspected_is_inspected_by_the_next_ingest(run, data)
     assert (report.added, report.changed) == (0, 0)
     assert lab.index("mff", "demo").equals(before)
     assert json.loads((lab.path / "lab.json").read_text())["format"] == 2
+
+
+def middle_half(image):
+    height, width = image.shape[:2]
+    return image[height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2]
+
+
+def bottom_right(image):
+    return image[image.shape[0] // 10 :, image.shape[1] // 10 :]
+
+
+def padded(image):
+    return cv2.copyMakeBorder(image, 16, 16, 16, 16, cv2.BORDER_REFLECT)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"), [(middle_half, "crop"), (bottom_right, "crop"), (padded, "cut:16,16")]
+)
+def test_what_a_heavy_crop_or_border_leaves_is_known_for_its_scene(run, data, change, rule):
+    for file in (data / "methods" / "mean").glob("*.png"):
+        edit(file, change)
+    report, lab = run()
+    assert report.rejected == {}
+    cut = index(lab).query("name == 'mean'")
+    assert set(cut["alignment"]) == {rule}
+    assert (cut["fit"] > 0.6).all()
+
+
+def test_a_crop_of_another_scene_is_still_of_another_scene(run, data):
+    truth = shift_names(data / "methods" / "mean")
+    for file in (data / "methods" / "mean").glob("*.png"):
+        edit(file, bottom_right)
+    report, lab = run()
+    assert set(report.rejected) == {"wrong_scene"}
+    assert len(rejects(lab)) == len(truth)
