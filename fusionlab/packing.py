@@ -134,7 +134,7 @@ def _shards(index: pd.DataFrame) -> Iterator[_Shard]:
 
 
 def _pixel_bytes(index: pd.DataFrame) -> int:
-    depth = index["dtype"].map({"uint8": 1, "uint16": 2}).fillna(4)
+    depth = index["dtype"].map({"uint8": 1, "uint16": 2}).astype("int64")
     return int((index["height"].astype("int64") * index["width"] * index["channels"] * depth).sum())
 
 

@@ -20,6 +20,7 @@ from fusionlab.packing import pack
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
 from fusionlab.store import Address, ImageStore
+from fusionlab.tables import INDEX
 
 
 @pytest.fixture
@@ -56,6 +57,12 @@ def test_every_image_and_table_is_the_same_and_the_files_are_fewer(
         assert (packed.path / table).read_bytes() == (lab.path / table).read_bytes()
     assert upkeep.verify(packed).wrong == []
     assert not list(packed.path.rglob(".*pack*"))
+
+
+def test_a_data_set_of_which_nothing_was_taken_is_no_hindrance(lab: Lab, tmp_path: Path) -> None:
+    lab.write_index("ivf", "none", INDEX.empty())
+    assert pack(lab, tmp_path / "packed").images == len(lab.index("ivf", "toy"))
+    assert len(Lab.open(tmp_path / "packed").index("ivf", "none")) == 0
 
 
 def test_plain_zarr_reads_a_shard_and_one_plain_zarr_wrote_is_read(

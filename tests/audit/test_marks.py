@@ -21,6 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     score(made, ["EN"])
     index = made.index("ivf", "toy")
     name, scene = index["name"], index["scene"]
+    index[["flags", "family"]] = ""
     index.loc[name == "sharp", "flags"] = "clipped"
     index.loc[(name == "mean") & (scene == "s0"), "flags"] = "clipped,soft"
     index.loc[name == "vis", "flags"] = "jpeg"

@@ -108,7 +108,8 @@ def test_a_new_method_and_a_changed_image_cost_only_themselves(tmp_path: Path) -
 def test_a_changed_source_makes_its_scene_stale(tmp_path: Path) -> None:
     lab = make_lab(tmp_path)
     score(lab, ["EN"])
-    write_image(tmp_path / "images/toy/ir/s2.png", np.zeros((48, 57), np.uint8))
+    source = tmp_path / "images/toy/ir/s2.png"
+    write_image(source, read_image(source) // 2 + 40)
     ingest(*load_manifest(tmp_path / "images/toy.yaml"), lab)
     assert missing(lab, ["EN"])["to_measure"] == len(METHODS) + len(DECOYS)
 

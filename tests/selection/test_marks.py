@@ -35,8 +35,9 @@ def traits(flags: dict[str, str] | None = None, family: dict[str, str] | None = 
 
 
 def mark(lab: Lab, column: str, values: dict[tuple[str, str], str]) -> None:
-    """Write a column of the index, as ingest does."""
+    """Write a column of the index, in place of what ingest found."""
     index = lab.index("ivf", "toy")
+    index[column] = ""
     for (scene, method), value in values.items():
         here = (index["scene"] == scene) & (index["name"] == method)
         assert here.sum() == 1
