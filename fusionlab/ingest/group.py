@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fusionlab.ingest.read import judged_by
 from fusionlab.ingest.scene import stored_pixels
 from fusionlab.inspection.kinship import Member, inspect
 from fusionlab.inspection.scenes import near_duplicate_scenes, sketch
@@ -107,7 +108,7 @@ def group_scenes(
     }
     stamp = _join(f"{row['scene']} {row['digest']}" for pair in pairs.values() for row in pair)
     sources = [row for members in scenes.values() for row in members]
-    if all(row["inspected"].partition(".")[2] == stamp for row in sources):
+    if all(row["inspected"] == f"{judged_by(row)}.{stamp}" for row in sources):
         return
     unread = [scene for scene in pairs if scene not in sketches]
     read = threads.map(lambda scene: _sketch(pairs[scene], store), unread)
@@ -118,7 +119,7 @@ def group_scenes(
     for row in sources:
         twin = twins.get(row["scene"])
         row["twin"] = f"scene/{twin}" if twin else ""
-        row["inspected"] = f"{row['inspected'].partition('.')[0]}.{stamp}"
+        row["inspected"] = f"{judged_by(row)}.{stamp}"
 
 
 def _sketch(pair: list[Row], store: ImageStore) -> Sketch | None:

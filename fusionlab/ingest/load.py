@@ -73,12 +73,13 @@ def ingest(
         When another process writes to the lab.
     """
     start = time.monotonic()
+    workers = workers or os.cpu_count() or 1
     with (
         lab.writing(pixels=True),
         FileTree(root, manifest.enters) as tree,
-        ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="ingest") as threads,
+        ThreadPoolExecutor(workers, thread_name_prefix="ingest") as threads,
     ):
-        run = _Run(Reader(tree, manifest), lab, threads, checks or Checks(), force)
+        run = _Run(Reader(tree, manifest), lab, threads, workers, checks or Checks(), force)
         report = run.run(prune, on_progress or (lambda _done, _total: None))
     report.seconds = round(time.monotonic() - start, 3)
     return report
@@ -108,12 +109,13 @@ class _Run:
         reader: Reader,
         lab: Lab,
         threads: ThreadPoolExecutor,
+        workers: int,
         checks: Checks,
         force: bool,
     ) -> None:
         self.reader, self.lab, self.force = reader, lab, force
         self.manifest = manifest = reader.manifest
-        self.checks, self.threads = checks, threads
+        self.checks, self.threads, self.workers = checks, threads, workers
         self.shelf = Shelf(lab, manifest.task, manifest.dataset)
         self.report = IngestReport(manifest.task, manifest.dataset)
         self.findings = find(manifest, reader.tree)
@@ -126,6 +128,7 @@ class _Run:
         self.sketches: dict[str, Sketch | None] = {}
 
     def run(self, prune: bool, on_progress: Callable[[int, int], None]) -> IngestReport:
+        """Take all scenes, settle what is left over, and write index and rejects."""
         scenes = self._named()
         total, done = sum(len(scene.files) for scene in scenes), 0
         on_progress(0, total)
@@ -180,7 +183,8 @@ class _Run:
         admitted: dict[str, list[Admitted]] = {name: [] for name in scenes}
         for (scene, _), outcome in zip(jobs, self.threads.map(self._judge, jobs), strict=True):
             self._sort(scene, outcome, admitted)
-        grouped = self.threads.map(group_candidates, scenes.values(), admitted.values())
+        # all done before the sketches, which need what grouping measured of the sources
+        grouped = list(self.threads.map(group_candidates, scenes.values(), admitted.values()))
         for name, scene in scenes.items():
             if scene.is_new:
                 self.sketches[name] = sketch(*scene.statistics[:2])
@@ -225,7 +229,7 @@ class _Run:
 
     def _describe_all(self) -> Iterator[tuple[str, Descriptor]]:
         """Yield the descriptors of all scenes; called by one of the threads, so not on them."""
-        with ThreadPoolExecutor(self.threads._max_workers) as threads:
+        with ThreadPoolExecutor(self.workers) as threads:
             described = threads.map(lambda s: describe_files(self.reader, s), self.findings.scenes)
             for scene, descriptor in zip(self.findings.scenes, described, strict=True):
                 if descriptor is not None:

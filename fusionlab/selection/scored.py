@@ -52,7 +52,7 @@ def _is_current(
     whole = sources.map(lambda digests: digest_of_sources(digests, ""))
     of_sources = methods["scene"].map(whole)
     for row, scene, region in methods[["scene", "region"]].itertuples():
-        if region:
+        if region and scene in sources.index:  # a kept row may have outlived its sources
             of_sources[row] = digest_of_sources(sources[scene], region)
     now = pd.DataFrame(
         {"sources": of_sources.to_numpy(), "own": methods["digest"].to_numpy()},
