@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fusionlab.decoys import DECOYS
 from fusionlab.lab import Lab
-from fusionlab.scoring.decoys import DECOYS
 from fusionlab.scoring.plan import join_digests
 from fusionlab.selection import load_policy, select
 from fusionlab.tables import INDEX

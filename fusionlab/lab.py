@@ -5,8 +5,11 @@
     lab/lab.json                            format version
     lab/images.zarr/                        pixels, see fusionlab.store
     lab/index/<task>-<dataset>.parquet      what the store holds
+    lab/opinions/<task>-<dataset>.parquet   what people think of candidates, where it is known
     lab/scores/<task>-<dataset>.parquet     tidy metric values
+    lab/tiles/<task>-<dataset>.parquet      the same, tile by tile
     lab/labels/<name>.parquet               curated manifests
+    lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
 
 It lies in a local folder or, by ``s3://bucket/prefix``, in an object store.
@@ -27,7 +30,18 @@ from fusionlab.lock import hold
 from fusionlab.objects import ObjectPath
 from fusionlab.paths import is_empty, to_place
 from fusionlab.store import ImageStore, is_safe_name
-from fusionlab.tables import INDEX, REJECTS, SCORES, concat, read_table, write_table
+from fusionlab.tables import (
+    INDEX,
+    LABELS_ADDED,
+    OPINIONS,
+    OVERRIDES,
+    REJECTS,
+    SCORES,
+    TILES,
+    concat,
+    read_table,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +54,9 @@ if TYPE_CHECKING:
 #: nothing had been inspected; the next ingest inspects it.
 FORMAT = 2
 _READABLE = (1, 2)
+
+#: Folders of tables, one file a data set or labels manifest.
+TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "labels")
 
 
 class Lab:
@@ -146,7 +163,7 @@ class Lab:
         """Remove what writers killed in mid-write left behind; a put leaves nothing."""
         if isinstance(self.path, ObjectPath):
             return
-        for folder in (self.path, self.path / "index", self.path / "scores", self.path / "labels"):
+        for folder in (self.path, *(self.path / name for name in TABLE_FOLDERS)):
             for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 leftover.unlink(missing_ok=True)
 
@@ -183,6 +200,35 @@ class Lab:
         """Return the folder for the results of a scoring run that is under way."""
         return self.path / "scores" / ".parts"
 
+    def tiles(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the scores of the tiles of one data set; empty where none were measured."""
+        return read_table(self.path / "tiles" / f"{task}-{dataset}.parquet", TILES)
+
+    def write_tiles(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the scores of the tiles of one data set."""
+        self._still_mine()
+        write_table(self.path / "tiles" / f"{task}-{dataset}.parquet", frame, TILES)
+
+    # -- people -----------------------------------------------------------------------------------
+
+    def opinions(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the opinion scores of one data set; empty where it has none."""
+        return read_table(self.path / "opinions" / f"{task}-{dataset}.parquet", OPINIONS)
+
+    def write_opinions(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the opinion scores of one data set."""
+        self._still_mine()
+        write_table(self.path / "opinions" / f"{task}-{dataset}.parquet", frame, OPINIONS)
+
+    def overrides(self) -> pd.DataFrame:
+        """Return every decision of a person, of all scenes, the oldest of a scene first."""
+        return read_table(self.path / "overrides.parquet", OVERRIDES)
+
+    def write_overrides(self, frame: pd.DataFrame) -> None:
+        """Replace the decisions of people."""
+        self._still_mine()
+        write_table(self.path / "overrides.parquet", frame, OVERRIDES)
+
     # -- labels -----------------------------------------------------------------------------------
 
     def labels_names(self) -> list[str]:
@@ -205,7 +251,7 @@ class Lab:
         return self.path / "labels" / f"{name}.parquet"
 
     def labels(self, name: str) -> pd.DataFrame:
-        """Return the labels manifest `name`: one row a scene.
+        """Return the labels manifest `name`: one row a scene, or several, the label first.
 
         Raises
         ------
@@ -216,7 +262,8 @@ class Lab:
         """
         path = self.labels_path(name)
         if path.exists():
-            return read_table(path)
+            frame = read_table(path)
+            return frame.assign(**{c: v for c, v in LABELS_ADDED.items() if c not in frame})
         if not self.labels_names():
             raise LabError(
                 f"{self.path}: has no labels yet. Select some first: "

@@ -21,7 +21,7 @@ from fusionlab import __version__
 from fusionlab.atomic import TEMPORARY_PREFIX, atomic_write_bytes
 from fusionlab.errors import LabError
 from fusionlab.images import digest
-from fusionlab.lab import FORMAT, Lab
+from fusionlab.lab import FORMAT, TABLE_FOLDERS, Lab
 from fusionlab.lock import hold
 from fusionlab.paths import is_empty, to_place
 from fusionlab.store import Address, ImageStore
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PER_SHARD = 64
 
 _MARKER = ".packing.json"
-_TABLES = ("", "index", "scores", "labels")
+_TABLES = ("", *TABLE_FOLDERS)
 
 
 @dataclass

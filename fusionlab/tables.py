@@ -126,6 +126,46 @@ SCORES = TableSchema(
 )
 
 
+#: One row a candidate (or decoy), metric and tile of its scene.
+TILES = TableSchema(
+    "tiles",
+    _schema(
+        *_SCENE,
+        ("method", _STR),
+        ("metric", _STR),
+        ("tile", _STR),  # "y,x,h,w", in pixels of the scene
+        ("value", _F64),
+        ("metric_version", _I32),
+        ("sources_digest", _STR),
+        ("candidate_digest", _STR),
+    ),
+    ("task", "dataset", "scene", "method", "metric", "tile"),
+)
+
+#: One row a candidate that people judged.
+OPINIONS = TableSchema(
+    "opinions",
+    _schema(*_SCENE, ("method", _STR), ("score", _F64), ("file", _STR)),
+    ("task", "dataset", "scene", "method"),
+)
+
+#: One row a decision of a person about a scene, never changed; the last of a scene counts.
+OVERRIDES = TableSchema(
+    "overrides",
+    _schema(
+        *_SCENE,
+        ("number", _I32),  # 1, 2, ... within the scene
+        ("verdict", _STR),  # choose | accept | veto | withdraw
+        ("method", _STR),  # the candidate that is meant; "" for veto and withdraw
+        ("digest_candidate", _STR),  # of its pixels as they were judged
+        ("by", _STR),
+        ("because", _STR),
+        ("at", _STR),  # UTC, ISO 8601
+    ),
+    ("task", "dataset", "scene", "number"),
+)
+
+
 def rejects_frame(
     stage: str, task: str, dataset: str, rows: Iterable[Mapping[str, str]]
 ) -> pd.DataFrame:
@@ -135,13 +175,29 @@ def rejects_frame(
     return pd.DataFrame([{**common, **row} for row in rows], columns=columns)
 
 
+#: Columns that labels manifests of earlier versions lack -> the value that they are read with.
+LABELS_ADDED: Mapping[str, str | int | float] = {
+    "place": 1,
+    "weight": 1.0,
+    "stability": math.nan,
+    "stability_weights": math.nan,
+    "stability_metrics": math.nan,
+    "stability_tiles": math.nan,
+    "chosen_by": "policy",
+    "because": "",
+    "policy_method": "",
+}
+
+
 def labels_schema(metrics: list[str]) -> TableSchema:
     """Return the schema of a labels manifest whose policy uses `metrics`."""
     return TableSchema(
         "labels",
         _schema(
             *_SCENE,
+            ("place", _I8),  # 1 is the label; further ones where several were asked for
             ("method", _STR),
+            ("weight", _F64),  # soft weight, 0..1; the rows of a scene sum to 1
             ("total", _F64),
             ("margin", _F64),
             ("runner_up", _STR),
@@ -150,6 +206,13 @@ def labels_schema(metrics: list[str]) -> TableSchema:
             *((f"norm_{metric}", _F64) for metric in metrics),
             ("flags", _STR),  # those of the chosen candidate
             ("family", _STR),
+            ("stability", _F64),  # 0..1, how often the choice survives when it is shaken
+            ("stability_weights", _F64),
+            ("stability_metrics", _F64),
+            ("stability_tiles", _F64),  # missing where tiles were not scored
+            ("chosen_by", _STR),  # "policy", or the name of a person
+            ("because", _STR),  # what that person said
+            ("policy_method", _STR),  # what the policy chose
             ("decoy", _STR),  # the decoy that would have won, if one would
             ("decoy_lead", _F64),  # best decoy's total minus best candidate's, decoys in the pool
             ("digest_a", _STR),
@@ -160,7 +223,7 @@ def labels_schema(metrics: list[str]) -> TableSchema:
             ("policy_digest", _STR),
             ("software_version", _STR),
         ),
-        ("task", "dataset", "scene"),
+        ("task", "dataset", "scene", "place"),
     )
 
 

@@ -11,8 +11,9 @@ PACKAGE = Path(fusionlab.__file__).parent
 LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
-    | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"},
-    "parts": {"metrics", "inspection", "baselines", "flow", "continual"},
+    | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"}
+    | {"validation", "mosaic", "overrides"},
+    "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions"}
     | {"headers", "tiffs", "medical", "ranges"},

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from fusionlab.audit.marks import families, fingerprints
+from fusionlab.decoys import DECOY_PREFIX, DECOYS
 from fusionlab.errors import LabError
 from fusionlab.lab import Lab
-from fusionlab.scoring.decoys import DECOY_PREFIX, DECOYS
 
 if TYPE_CHECKING:
     from fusionlab.paths import Place

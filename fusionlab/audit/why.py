@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.audit.frames import open_labels
+from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError, UnknownNameError
-from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.policy import Policy
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.select import rank_candidates

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.scoring.decoys import DECOYS
+from fusionlab.decoys import DECOYS
 from fusionlab.scoring.work import Block, CandidateWork, SceneWork, Stamp
 from fusionlab.store import Address
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from fusionlab.decoys import DECOYS
 from fusionlab.errors import FusionLabError, LabError
 from fusionlab.images import digest, luminance
 from fusionlab.metrics import prepare
 from fusionlab.regions import Region, crop
-from fusionlab.scoring.decoys import DECOYS
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
+from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
-from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.scoring.plan import digest_of_sources
 
 if TYPE_CHECKING:

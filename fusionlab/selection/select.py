@@ -11,8 +11,8 @@ import pandas as pd
 
 from fusionlab import __version__
 from fusionlab import metrics as metric_library
+from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError, UsageError
-from fusionlab.scoring.decoys import DECOY_PREFIX
 from fusionlab.selection.normalise import NORMALISERS
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.traits import (
@@ -186,6 +186,11 @@ def _choose(
     labels = labels.join(_decoys(rank_candidates(scores, policy, task, traits)))
     labels = labels.join(_digests(index, labels["method"]))
     labels["task"], labels["dataset"] = task, dataset
+    labels["place"], labels["weight"] = 1, 1.0
+    for column in ("stability", "stability_weights", "stability_metrics", "stability_tiles"):
+        labels[column] = np.nan
+    labels["chosen_by"], labels["because"] = "policy", ""
+    labels["policy_method"] = labels["method"]
     labels["policy"], labels["policy_digest"] = f"{policy.name} v{policy.version}", policy.digest
     labels["software_version"] = __version__
     scenes = sorted(set(index.loc[index["role"] == "source", "scene"]) - set(labels.index))

@@ -8,6 +8,7 @@ import pytest
 from helpers import METHODS, make_lab
 
 from fusionlab import audit
+from fusionlab.decoys import DECOYS
 from fusionlab.errors import LabError, UnknownNameError
 from fusionlab.lab import Lab
 from fusionlab.scoring import score
@@ -47,7 +48,7 @@ def test_certainty_sums_the_margins(lab: Lab) -> None:
 def test_decoys_are_counted_by_task(lab: Lab) -> None:
     decoys = audit.decoys(lab)
     labels = lab.labels("first")
-    assert decoys["decoy"].tolist() == ["decoy:copy_a", "decoy:copy_b", "decoy:mean"]
+    assert decoys["decoy"].tolist() == list(DECOYS)
     for row in decoys.to_dict("records"):
         assert row["would_win"] == (labels["decoy"] == row["decoy"]).sum()
         assert row["scenes"] == 5

@@ -9,6 +9,7 @@ import pytest
 from helpers import METHODS, make_lab, write_dataset
 
 from fusionlab import audit
+from fusionlab.decoys import DECOYS
 from fusionlab.errors import LabError, UnknownNameError
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
@@ -28,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 def test_every_candidate_and_decoy_with_value_and_place(lab: Lab) -> None:
     found = audit.why("s1", lab)
-    assert set(found.table["method"]) == {*METHODS, "decoy:copy_a", "decoy:copy_b", "decoy:mean"}
+    assert set(found.table["method"]) == {*METHODS, *DECOYS}
     places = found.table.dropna(subset="place")
     assert places["place"].tolist() == [1, 2, 3, 4]
     assert places.iloc[0]["method"] == found.method

@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 from helpers import METHODS, make_lab, sources, tree_bytes, write_dataset, write_image
 
+from fusionlab import decoys
 from fusionlab import metrics as library
 from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.images import luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
-from fusionlab.scoring import decoys, missing, score
+from fusionlab.scoring import missing, score
 from fusionlab.scoring import run as scoring_run
 from fusionlab.store import Address
 
@@ -33,7 +34,7 @@ def test_scores_are_what_measure_says(tmp_path: Path) -> None:
     report = score(lab, FIVE)
     scores = lab.scores("ivf", "toy")
     assert len(scores) == 2 * (len(METHODS) + len(DECOYS)) * len(FIVE)
-    assert (report.scenes, report.candidates, report.measured) == (2, 8, 14)
+    assert (report.scenes, report.candidates, report.measured) == (2, 8, 16)
     images = tmp_path / "images" / "toy"
     for method in METHODS:
         a, b, fused = (
@@ -158,10 +159,10 @@ def test_a_damaged_chunk_is_a_reject_and_the_run_goes_on(tmp_path: Path) -> None
     ]
     assert "--force" in rejects["detail"].iloc[0]
     scores = lab.scores("ivf", "toy")
-    assert len(scores) == (2 * 7 - 1) * 2
+    assert len(scores) == (2 * 8 - 1) * 2
     ingest(*load_manifest(tmp_path / "images/toy.yaml"), lab, force=True)
     score(lab, ["EN", "Qabf"])
-    assert len(lab.scores("ivf", "toy")) == 3 * 7 * 2
+    assert len(lab.scores("ivf", "toy")) == 3 * 8 * 2
     assert lab.rejects().empty
 
 
@@ -215,7 +216,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     command = [sys.executable, "-c", _KILLED_AFTER, str(lab.path), str(left), where]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     report = score(lab, ["EN", "SD", "Qabf"])
-    assert report.measured == (6 - kept) * 7  # no finished batch is measured twice
+    assert report.measured == (6 - kept) * 8  # no finished batch is measured twice
     assert tree_bytes(lab.path / "scores") == tree_bytes(whole.path / "scores")
     assert not lab.score_parts.exists()
 
@@ -320,7 +321,7 @@ def test_nothing_is_open_to_other_machines_while_threads_score(tmp_path: Path) -
 def test_progress_counts_up_to_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     score(make_lab(tmp_path), ["EN"], on_progress=lambda done, total: seen.append((done, total)))
-    assert seen[0] == (0, 21)
+    assert seen[0] == (0, 24)
     assert seen[-1] == (21, 21)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -359,7 +360,7 @@ def test_a_data_set_with_brackets_and_stars_in_its_name(tmp_path: Path) -> None:
     manifest.write_text(text)
     ingest(*load_manifest(manifest), lab)
     score(lab, ["EN"])
-    assert len(lab.scores("ivf", "t[o-y]* v2?")) == 2 * 7
+    assert len(lab.scores("ivf", "t[o-y]* v2?")) == 2 * 8
     assert missing(lab, ["EN"])["to_measure"] == 0
 
 
