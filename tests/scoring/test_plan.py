@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers import make_lab
 
 from fusionlab import metrics
+from fusionlab.decoys import DECOYS
 from fusionlab.scoring.plan import batches, plan_scenes, stamps_of
 from fusionlab.scoring.run import score
 
@@ -16,7 +17,7 @@ def test_every_scene_with_two_sources_is_planned_with_its_decoys(tmp_path: Path)
     plans = plan_scenes(lab.index("ivf", "toy"))
     assert [plan.scene for plan in plans] == ["s0", "s1", "s2"]
     names = [name for name, _ in plans[0].candidates]
-    assert names[-3:] == ["decoy:copy_a", "decoy:copy_b", "decoy:mean"]
+    assert names[-4:] == list(DECOYS)
     assert [block.address.array for block in plans[0].sources] == ["source/ir", "source/vis"]
 
 
