@@ -26,7 +26,7 @@ from fusionlab.metrics.scene import PreparedScene
 ELSEWHERE = {metric.name for metric in as_run.METRICS} | set(iqa.offered())
 OF_SOURCES = [name for name in names() if not name.endswith("_ref") and name not in ELSEWHERE]
 SMALL = [name for name in OF_SOURCES if get(name).min_side <= 47]
-OURS = {"SELS", "GERR", "VIFFd", "VIFFcap", "SCD_zero"} | {
+OURS = {"SELS", "GERR", "MS_GERR", "VIFFd", "VIFFcap", "SCD_zero"} | {
     metric.name for metric in (*guards.METRICS, *overdone.METRICS, *explained.METRICS)
 }
 """Metrics that no public code computes."""
