@@ -12,10 +12,10 @@ Calm are, of the lit 8 x 8 blocks, the quarter with the smallest mean n, and tho
 A block is lit if the mean of some source exceeds 5 there; if none is, all count. So neither texture
 nor the black around a medical image is taken for noise or for its absence.
 
-HALO compares details, x - box_31 * x (borders replicated): excess is what that of F exceeds the
-extremes of the sources' details in the 7 x 7 window by; height is max - min of all sources in the
-15 x 15 window (windows end at the border). So it sees over- and undershoot beside strong edges, not
-a change of tone. (N after Immerkaer 1996; the rest defined by this project.)
+HALO compares details, x - box_31 * x (borders replicated): excess is what that of F exceeds, in the
+7 x 7 window, 0 and the extremes of the sources' details by; height is max - min of all sources in
+the 15 x 15 window (windows end at the border). So it sees over- and undershoot beside strong edges,
+not a change of tone nor a loss of contrast. (N after Immerkaer 1996; the rest defined by this project.)
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ def _detail(x: Floats) -> Floats:
 
 def _edges(sources: list[Floats]) -> Edges:
     details = [_detail(x) for x in sources]
+    details.append(np.zeros_like(details[0]))
     near = windowed(np.minimum.reduce(sources), np.maximum.reduce(sources), NEAR)
     height = near.high - near.low
     strong = height >= HEIGHT

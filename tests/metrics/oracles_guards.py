@@ -83,8 +83,9 @@ def halo(sources, f):
 
     low, high = extremes(sources, 15)
     strong = high - low >= 40
-    excess = outside(detail(f), *extremes([detail(s) for s in sources], 7))
-    return (excess / (high - low))[strong].mean() if strong.any() else 0.0
+    least, most = extremes([detail(s) for s in (*sources, np.zeros_like(f))], 7)
+    excess = outside(detail(f), least, most)[strong]
+    return (excess / (high - low)[strong]).mean() if strong.any() else 0.0
 
 
 def half_detail(x):
