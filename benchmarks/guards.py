@@ -1,12 +1,13 @@
 """What the guards turn away: defects, decoys, real outputs, the truth, and what people like best.
 
-    python benchmarks/guards.py --data DATA [--train TRAIN] [--limits FILE.yaml] [--rows OUT.parquet]
+    python benchmarks/guards.py --data DATA [--train TRAIN] [--policy robust] [--rows OUT.parquet]
 
 DATA holds data sets as ``<task>/<dataset>`` of the shipped manifests. Their real outputs are judged
 as they are; in each scene the two that lie nearest to the sources' edges (GERR), one from the
 middle and, where there is one, the truth are spoiled in every way of `fusionlab.decoys.SPOILS`.
 TRAIN holds sources alone, ``<task>/<dataset>/<modality>``: there the built-in methods make the
-candidates. The limits are those of FILE, in the form of a policy's ``guards``.
+candidates. The limits are those of the policy. Truths are those of synthetic blur; the references
+of other data sets are sources of another kind, or other methods' work.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusionlab import baselines
-from fusionlab.configs import Config, load_yaml
+from fusionlab.configs import load_yaml
 from fusionlab.decoys import DECOYS, SPOILS, spoil
 from fusionlab.images import decode, luminance
 from fusionlab.ingest import ingest
@@ -36,21 +37,22 @@ from fusionlab.lab import Lab
 from fusionlab.metrics import prepare
 from fusionlab.regions import Region, crop
 from fusionlab.scoring.plan import plan_scenes
-from fusionlab.selection.policy import Guard
+from fusionlab.selection import load_policy
 from fusionlab.tasks import TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fusionlab.selection import Policy
 
 HERE = Path(__file__).parent
 Image = NDArray[np.uint8] | NDArray[np.float64]
 KEY = ["task", "dataset", "scene", "kind", "name", "of"]
 PLAIN = {"mean", "max"}
-TRAIN_EACH = 6
+EXACT = {"gray_synth"}
+TRAIN_EACH = 4
+READABLE = {".bmp", ".jpg", ".png", ".tif", ".tiff"}
 OPINIONS = ("mef", "mefdb")
-
-
-class Limits(Config):
-    """The guards of a policy, without the rest."""
-
-    guards: dict[str, Guard]
 
 
 @dataclass
@@ -85,7 +87,8 @@ def real_scenes(data: Path, folder: Path) -> Iterator[Scene]:
                     region = Region.parse(block.region) if block.region else None
                     part = sources if region is None else [crop(s, region) for s in sources]
                     candidates[name] = part, read(block)
-            truth = read(plan.reference) if plan.reference else None
+            exact = plan.reference if dataset in EXACT else None
+            truth = read(exact) if exact else None
             yield Scene(task, dataset, plan.scene, "real", sources, candidates, truth)
 
 
@@ -96,7 +99,7 @@ def simulated_scenes(train: Path, each: int) -> Iterator[Scene]:
         modalities = sorted(p for p in folder.iterdir() if p.is_dir() and p.name != "reference")
         if task == "mef":
             modalities.reverse()
-        files = sorted(modalities[0].iterdir())
+        files = sorted(f for f in modalities[0].iterdir() if f.suffix in READABLE)
         for file in files[:: max(1, len(files) // each)][:each]:
             paths = [next(m.glob(f"{file.stem}.*")) for m in modalities]
             pixels = [decode(path.read_bytes()).pixels for path in paths]
@@ -129,7 +132,7 @@ def judge(scene: Scene, names: list[str]) -> list[dict]:
     order = [r["name"] for r in sorted(whole, key=lambda r: r["GERR"]) if r["name"] not in PLAIN]
     chosen = dict.fromkeys([*order[:2], *order[len(order) // 2 :][:1]])
     spoiled = {name: scene.candidates[name][1] for name in chosen}
-    if scene.truth is not None and scene.truth.shape == scene.sources[0].shape:
+    if scene.truth is not None:
         add("truth", "truth", scene.sources, scene.truth)
         spoiled["truth"] = scene.truth
     for name, make in DECOYS.items():
@@ -142,14 +145,13 @@ def judge(scene: Scene, names: list[str]) -> list[dict]:
     return rows
 
 
-def failed(rows: pd.DataFrame, guards: dict[str, Guard]) -> pd.DataFrame:
+def failed(rows: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Return which guards each row fails, one column a guard."""
-    found = {}
-    for name, guard in guards.items():
-        low, high = zip(*(guard.limits(t) or (-np.inf, np.inf) for t in rows["task"]), strict=True)
-        values = rows[guard.metric]
-        found[name] = (values < np.array(low)) | (values > np.array(high))
-    return pd.DataFrame(found, index=rows.index)
+    found = pd.DataFrame(False, index=rows.index, columns=list(policy.guards))
+    for task, part in rows.groupby("task"):
+        for name, (metric, low, high) in policy.task_guards(task).items():
+            found.loc[part.index, name] = (part[metric] < low) | (part[metric] > high)
+    return found
 
 
 def report(rows: pd.DataFrame, bad: pd.DataFrame, data: Path) -> dict[str, pd.DataFrame]:
@@ -236,18 +238,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--train", type=Path)
     parser.add_argument("--each", type=int, default=TRAIN_EACH, help="pairs of a data set of TRAIN")
-    parser.add_argument("--limits", type=Path, default=HERE / "guards.yaml")
+    parser.add_argument("--policy", default="robust", help="whose guards; a name or a YAML file")
     parser.add_argument("--rows", type=Path, help="where measured values are kept, to try limits")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    guards = load_yaml(options.limits, Limits).guards
-    names = list(dict.fromkeys(guard.metric for guard in guards.values()))
+    policy = load_policy(options.policy)
+    names = list(dict.fromkeys(guard.metric for guard in policy.guards.values()))
     cv2.setNumThreads(1)
     print("ms a candidate:", json.dumps(cost(names)))
     rows = measured(options, names)
     pd.set_option("display.width", 200, "display.max_rows", 500, "display.max_columns", 50)
     pd.set_option("display.float_format", lambda x: f"{x:.1f}", "display.max_colwidth", 60)
-    for title, table in report(rows, failed(rows, guards), options.data).items():
+    for title, table in report(rows, failed(rows, policy), options.data).items():
         print(f"\n{title}\n{table.to_string()}")
 
 

@@ -115,7 +115,8 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
     values: dict[str, float] = {}
     if state.fine is not None:
         whole, calm = fine_sums(f, state.fine.calm)
-        values["NOISEX"] = SIGMA * calm / np.count_nonzero(state.fine.calm) - state.fine.sigma
+        sigma = SIGMA * calm / int(np.count_nonzero(state.fine.calm))
+        values["NOISEX"] = sigma - state.fine.sigma
         values["SHARPX"] = ratio(whole - state.fine.total, state.fine.total)
     if state.edges is not None:
         values["HALO"] = _halo(f, state.edges)
