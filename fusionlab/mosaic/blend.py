@@ -48,20 +48,17 @@ def blend(images: Sequence[Pixels], shown: NDArray[np.intp]) -> Pixels:
     channels = [
         _blend_planes([plane[..., c] for plane in planes], masks) for c in range(planes[0].shape[2])
     ]
-    kind = images[0].dtype
-    rounded = np.clip(np.rint(np.stack(channels, axis=2)), 0, np.iinfo(kind).max).astype(kind)
-    return rounded if images[0].ndim == 3 else np.ascontiguousarray(rounded[..., 0])
+    mixed = np.stack(channels, axis=2) if first.ndim == 3 else channels[0]
+    return _like(mixed, images[0])
 
 
 def _blend_planes(planes: list[Floats], masks: list[list[Floats]]) -> Floats:
     """Blend (H, W) planes by the pyramids of their masks."""
     levels = len(masks[0]) - 1
     pyramids = [decompose(plane, levels) for plane in planes]
+    pairs = list(zip(masks, pyramids, strict=True))
     return reconstruct(
-        [
-            np.sum([mask[level] * p[level] for mask, p in zip(masks, pyramids, strict=True)], axis=0)
-            for level in range(levels + 1)
-        ]
+        [np.sum([m[level] * p[level] for m, p in pairs], axis=0) for level in range(levels + 1)]
     )
 
 
@@ -71,6 +68,13 @@ def _reduced(mask: Floats) -> list[Floats]:
     for _ in range(depth(mask.shape)):
         pyramid.append(np.asarray(cv2.pyrDown(pyramid[-1]), dtype=np.float64))
     return pyramid
+
+
+def _like(image: Floats, other: Pixels) -> Pixels:
+    rounded = np.rint(image)
+    if other.dtype == np.uint8:
+        return np.clip(rounded, 0, 255).astype(np.uint8)
+    return np.clip(rounded, 0, 65535).astype(np.uint16)
 
 
 def _in_form_of(first: Floats, image: Floats) -> Floats:

@@ -10,6 +10,7 @@ import pandas as pd
 from fusionlab import metrics as metric_library
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
+from fusionlab.flags import split_flags
 from fusionlab.scoring.plan import digest_of_sources
 
 if TYPE_CHECKING:
@@ -37,11 +38,32 @@ def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) ->
     versions = {name: metric_library.get(name).version for name in metrics}
     scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
 
-    methods = index[index["role"] == "method"]
+    methods = _eligible(index)
     scores = scores[_is_current(scores, index, methods)]
     wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
     _all_scored(lab, task, dataset, scores, methods, metrics)
     return wide.reindex(columns=list(metrics))
+
+
+def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return scores of the tiles of one data set, as `current_scores` those of whole images.
+
+    The index of the frame is (scene, method, tile). Whoever has no current tile scores is left out.
+    """
+    index, scores = lab.index(task, dataset), lab.tiles(task, dataset)
+    scores = scores[scores["metric"].isin(metrics)]
+    versions = {name: metric_library.get(name).version for name in metrics}
+    scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
+    scores = scores[_is_current(scores, index, _eligible(index))]
+    place = ["scene", "method", "tile"]
+    wide: pd.DataFrame = scores.pivot(index=place, columns="metric", values="value")
+    return wide.reindex(columns=list(metrics))
+
+
+def _eligible(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates: all but mosaics, which a choice among candidates has made."""
+    is_mosaic = index["flags"].map(lambda text: "mosaic" in split_flags(text)).astype(bool)
+    return index[(index["role"] == "method") & ~is_mosaic]
 
 
 def _is_current(
