@@ -1,7 +1,7 @@
 """Images that FusionLab made itself, put into a lab beside the candidates that were ingested.
 
-Such an image has no file. Its row of the index says ``made:WHAT`` in its notes, and in ``inspected``
-of which sources; ingest keeps it, pruning too, for as long as its scene has those sources.
+Such an image has no file. Its row of the index says ``made:WHAT`` in its notes, and of which
+sources in ``inspected``; ingest keeps it, pruning too, while its scene has those sources.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ r"""Whether a mosaic becomes the label.
 
 s_m: score in a held-out metric, pointing upwards; F: the mosaic; c*: the best whole candidate;
 sigma_m: the population SD of the scene's candidates in that metric. The mosaic must gain at least a
-margin, lose in no held-out metric, and not fall behind c* by the policy's own total.
+margin, lose in no held-out metric, pass the policy's guards, and not fall behind c* by the policy's
+own total.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
-from fusionlab.selection.select import rank_candidates
+from fusionlab.selection.guards import failed
+from fusionlab.selection.ranking import rank_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +59,7 @@ def judge(
 
     Parameters
     ----------
-    values : metric -> value of the mosaic, for the policy's metrics and `judges`.
+    values : metric -> value of the mosaic, for all metrics of the policy and `judges`.
     rivals : one row a candidate that may take part (index method), the same metrics as columns.
     best : the best whole candidate.
     margin : what g must reach.
@@ -75,6 +77,8 @@ def judge(
     reason = ""
     if not (gain >= margin and min(gains.values()) >= 0):
         reason, said = "mosaic_no_gain", f"{said}, at least {margin:g} and no loss are needed"
+    elif guard := failed(pool, policy, task)["", _NAME]:
+        reason, said = "mosaic_guard", f"it fails the guard {guard!r} of the policy"
     elif own["total"] < theirs:
         said = f"its total is {own['total']:.4f}, that of {best} {theirs:.4f}"
         reason = "mosaic_behind"

@@ -20,5 +20,5 @@ COUNT = 3
 
 def held_out(policy: Policy, task: str) -> list[str]:
     """Return the metrics that judge the mosaics of `task`: three that `policy` does not use."""
-    used = policy.task_weights(task)
+    used = policy.task_metrics(task)
     return [metric for metric in JUDGES[task] if metric not in used][:COUNT]

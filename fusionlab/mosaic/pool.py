@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
 from fusionlab.mosaic.held_out import held_out
+from fusionlab.selection.guards import failed
 from fusionlab.selection.scored import current_scores
-from fusionlab.selection.traits import allowed, candidate_traits
+from fusionlab.selection.traits import candidate_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +53,8 @@ def find_pool(lab: Lab, task: str, dataset: str, labels: pd.DataFrame, policy: P
     """
     judges = held_out(policy, task)
     index = lab.index(task, dataset)
-    scores = current_scores(lab, task, dataset, [*policy.task_weights(task), *judges])
-    scores = allowed(scores, policy, candidate_traits(index))
+    scores = current_scores(lab, task, dataset, [*policy.task_metrics(task), *judges])
+    scores = scores[failed(scores, policy, task, candidate_traits(index)) == ""]
     whole = index[(index["role"] == "method") & (index["region"] == "")]
     kinds = whole.set_index(["scene", "name"])["dtype"]
     scores = scores[scores.index.isin(kinds.index)]

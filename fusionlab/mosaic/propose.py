@@ -11,8 +11,8 @@ import pandas as pd
 from fusionlab.errors import LabError
 from fusionlab.mosaic.choice import choose
 from fusionlab.regions import Region
+from fusionlab.selection.ranking import rank_candidates
 from fusionlab.selection.scored import current_tiles
-from fusionlab.selection.select import rank_candidates
 from fusionlab.selection.traits import candidate_traits
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def propose(
     """
     scores = current_tiles(lab, task, dataset, list(policy.task_weights(task)))
     members = pd.MultiIndex.from_tuples([(s, m) for s, names in pool.items() for m in names])
-    scores = scores[scores.index.droplevel("tile").isin(members)]
+    scores = scores[_members(scores).isin(members)]
     _all_there(lab, task, dataset, scores, members, policy)
     totals = _totals(scores, policy, task, candidate_traits(lab.index(task, dataset)))
     return [
@@ -107,6 +107,11 @@ def _totals(scores: pd.DataFrame, policy: Policy, task: str, traits: pd.DataFram
     return totals.set_axis(where)
 
 
+def _members(scores: pd.DataFrame) -> pd.MultiIndex:
+    """Return the (scene, method) of each row of an index (scene, method, tile)."""
+    return pd.MultiIndex.from_arrays([scores.index.get_level_values(i) for i in range(2)])
+
+
 def _all_there(
     lab: Lab,
     task: str,
@@ -116,7 +121,7 @@ def _all_there(
     policy: Policy,
 ) -> None:
     """Raise when candidates have not been scored in the tiles."""
-    lacking = members[~members.isin(scores.index.droplevel("tile"))]
+    lacking = members[~members.isin(_members(scores))]
     if len(lacking) == 0:
         return
     scene, method = lacking[0]

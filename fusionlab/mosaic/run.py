@@ -201,7 +201,8 @@ class _Run:
         metrics = list(pool.scores.columns)
         scene = prepare([luminance(read(row)) for row in ordered], metrics)
         values = scene.measure(luminance(pixels))
-        rivals = pool.scores.xs(proposal.scene).reindex(pool.members[proposal.scene])
+        members = [(proposal.scene, method) for method in pool.members[proposal.scene]]
+        rivals = pool.scores.reindex(pd.MultiIndex.from_tuples(members)).droplevel(0)
         verdict = judge(values, rivals, proposal.best, self.policy, task, pool.judges, self.margin)
         return Judged(proposal, pixels, verdict)
 

@@ -46,24 +46,28 @@ def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) ->
 
 
 def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return scores of the tiles of one data set, as `current_scores` those of whole images.
+    """Return scores of the tiles of one data set, one row a candidate and tile.
 
-    The index of the frame is (scene, method, tile). Whoever has no current tile scores is left out.
+    The index of the frame is (scene, method, tile). Scores of pixels that have changed are left
+    out, and scenes of which not every tile has every metric: what is there tells nothing then.
     """
-    index, scores = lab.index(task, dataset), lab.tiles(task, dataset)
-    scores = scores[scores["metric"].isin(metrics)]
+    tiles = lab.tiles(task, dataset)
+    tiles = tiles[tiles["metric"].isin(metrics)]
     versions = {name: metric_library.get(name).version for name in metrics}
-    scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
-    scores = scores[_is_current(scores, index, _eligible(index))]
-    place = ["scene", "method", "tile"]
-    wide: pd.DataFrame = scores.pivot(index=place, columns="metric", values="value")
+    tiles = tiles[tiles["metric_version"] == tiles["metric"].map(versions)]
+    index = lab.index(task, dataset)
+    tiles = tiles[_is_current(tiles, index, _eligible(index))]
+    places = ["scene", "method", "tile"]
+    complete = tiles.groupby(places)["metric"].transform("size") == len(metrics)
+    tiles = tiles[complete.groupby(tiles["scene"]).transform("all")]
+    wide: pd.DataFrame = tiles.pivot(index=places, columns="metric", values="value")
     return wide.reindex(columns=list(metrics))
 
 
 def _eligible(index: pd.DataFrame) -> pd.DataFrame:
     """Return the candidates: all but mosaics, which a choice among candidates has made."""
-    is_mosaic = index["flags"].map(lambda text: "mosaic" in split_flags(text)).astype(bool)
-    return index[(index["role"] == "method") & ~is_mosaic]
+    mosaics = [text for text in index["flags"].unique() if "mosaic" in split_flags(text)]
+    return index[(index["role"] == "method") & ~index["flags"].isin(mosaics)]
 
 
 def _is_current(
