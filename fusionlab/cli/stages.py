@@ -141,6 +141,9 @@ def score(
                     on_progress=advance,
                 ).as_dict()
         report |= {"tiles": found} if of_tiles else found
+    if not as_json and "tiles" in report:
+        terminal.print_facts(report.items())
+        report = {f"tiles {key}": value for key, value in report.pop("tiles").items()}
     _print_reports([report], as_json)
     if not as_json and not dry_run:
         terminal.err.print(
