@@ -46,7 +46,7 @@ COLUMNS = {
     "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
     "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
     "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
-    "says where content says otherwise; `made:WHAT` of an image that FusionLab made, without a file",
+    "says where content says otherwise; `made:WHAT` of an image that FusionLab made",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
     "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
     "(inspection.md#images-of-another-size); empty where none was needed",
