@@ -113,9 +113,10 @@ def score(
 ) -> None:
     """Measure every candidate that has not been measured, and the decoys.
 
-    Without --metrics: EN, SD, SSIM, Qabf, VIF, and PSNR_ref for scenes with a known truth. Scores
-    are recognised by what they were computed from, so a new method or metric costs only itself.
-    Tiles show how sure a choice is, and which candidate is best where.
+    Without --metrics: all that the shipped policies need, and PSNR_ref for scenes with a known
+    truth. Scores are recognised by what they were computed from, so a new method or metric costs
+    only itself. Tiles show how sure a choice is, and which candidate is best where; without
+    --metrics they get those that totals are made of, not the guards.
 
     Example: fusionlab score --lab lab --workers 8
     """
@@ -126,29 +127,28 @@ def score(
     opened = Lab.open(lab)
     names = split_names(metrics)
     report: dict[str, Any] = {}
-    for of_tiles in (False, True) if tiles else (False,):
+    for tiled in (False, True) if tiles else (False,):
         if dry_run:
-            found = missing(opened, names, tiles=of_tiles)
+            found = missing(opened, names, tiles=tiled)
         else:
-            with terminal.progress("score tiles" if of_tiles else "score") as advance:
+            with terminal.progress("score tiles" if tiled else "score") as advance:
                 found = run(
                     opened,
                     names,
-                    tiles=of_tiles,
+                    tiles=tiled,
                     workers=workers,
                     scheduler=scheduler,
                     device=device,
                     on_progress=advance,
                 ).as_dict()
-        report |= {"tiles": found} if of_tiles else found
+        report |= {"tiles": found} if tiled else found
     if not as_json and "tiles" in report:
+        of_tiles = report.pop("tiles")
         terminal.print_facts(report.items())
-        report = {f"tiles {key}": value for key, value in report.pop("tiles").items()}
+        report = {f"tiles, {key}": value for key, value in of_tiles.items()}
     _print_reports([report], as_json)
     if not as_json and not dry_run:
-        terminal.err.print(
-            f"next: fusionlab select --lab {lab} --policy fusionfm --name NAME", style="dim"
-        )
+        terminal.err.print(f"next: fusionlab select --lab {lab} --name NAME", style="dim")
 
 
 def select(
@@ -156,10 +156,10 @@ def select(
     lab: LabOption = Path("lab"),
     policy: Annotated[
         str, typer.Option(help="A shipped policy (see: fusionlab policies) or a YAML file.")
-    ] = "fusionfm",
+    ] = "robust",
     normalise: Annotated[
         str | None,
-        typer.Option(help="rank, minmax, zscore or quantile, instead of the policy's own."),
+        typer.Option(help="rank, minmax, zscore, quantile or none, instead of the policy's."),
     ] = None,
     top: Annotated[
         int, typer.Option(help="Labels a scene at the most, the best first, with soft weights.")
@@ -173,7 +173,7 @@ def select(
 
     No pixel is read: another policy over the same scores takes moments, so try several names.
 
-    Example: fusionlab select --lab lab --policy fusionfm --name first
+    Example: fusionlab select --lab lab --name first
     """
     from fusionlab.lab import Lab
     from fusionlab.selection import load_policy

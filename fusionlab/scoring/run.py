@@ -41,9 +41,17 @@ _CANDIDATES_PER_TASK = 24
 #: Tasks submitted ahead of the workers: enough to keep them busy, and memory flat.
 _AHEAD_PER_THREAD = 4
 
-#: What is measured when nothing is asked for: the five of the default policy, and the distance to
-#: the truth, for the scenes that have one and the audit alone.
-DEFAULT = (*metric_library.DEFAULT_METRICS, "PSNR_ref")
+#: What is measured when nothing is asked for: all that the shipped policies need, and the distance
+#: to the truth, for the scenes that have one and validation alone.
+DEFAULT = (
+    *metric_library.DEFAULT_METRICS,
+    *("SSIM_cddfuse", "SELS", "GERR", "MS_GERR", "VIFFd", "MEF_SSIM"),
+    *("COPYD", "ALIEN", "GHOST", "NOISEX", "SHARPX", "HALO", "ENVX", "TONEX", "SDX", "CLIPX"),
+    "PSNR_ref",
+)
+
+#: The same for tiles: guards judge whole images.
+TILE_DEFAULT = (*DEFAULT[: DEFAULT.index("COPYD")], "PSNR_ref")
 
 Dataset = tuple[str, str]
 
@@ -89,7 +97,7 @@ def score(
 
     Parameters
     ----------
-    metrics : names; `DEFAULT` when None.
+    metrics : names; `DEFAULT`, of tiles `TILE_DEFAULT`, when None.
     tiles : measure them on the tiles of their scenes (`fusionlab.tiling`) instead of whole.
     workers : threads of this process; as many as there are cores by default.
     scheduler : address of a Dask scheduler that runs already, e.g. ``tcp://127.0.0.1:8786``; its
@@ -108,7 +116,7 @@ def score(
         When there is no such scheduler or device.
     """
     start = time.monotonic()
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    wanted = metric_library.resolve(metrics or (TILE_DEFAULT if tiles else DEFAULT))
     if device != "cpu" and scheduler is None:
         from fusionlab.metrics.batched import check_device
 
@@ -135,7 +143,7 @@ def missing(
 ) -> dict[str, Any]:
     """Return what `score` would have to measure, without measuring it."""
     kind = TILE_BY_TILE if tiles else IMAGES
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    wanted = metric_library.resolve(metrics or (TILE_DEFAULT if tiles else DEFAULT))
     counts = {}
     for key in lab.datasets():
         plans = kind.plan(lab.index(*key))
