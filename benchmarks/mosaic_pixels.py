@@ -14,16 +14,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from mosaic import curated
 
 from fusionlab.images import luminance
-from fusionlab.lab import Lab
 from fusionlab.mosaic import blend
 from fusionlab.selection import load_policy
 from fusionlab.store import Address
+
+if TYPE_CHECKING:
+    from fusionlab.lab import Lab
 
 
 def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
