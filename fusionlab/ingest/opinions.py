@@ -70,6 +70,8 @@ def _read(declared: OpinionFile, tree: FileTree) -> dict[Place, list[tuple[int, 
         return _unreadable(declared, "no such member of the archive")
     except (ValueError, pd.errors.ParserError) as error:  # no UTF-8, no columns, ragged
         return _unreadable(declared, f"is not a CSV table: {error}")
+    if not isinstance(table.index, pd.RangeIndex):
+        return _unreadable(declared, "is not a CSV table: rows have more cells than columns")
     if lacking := [column for column in wanted if column not in table]:
         has = ", ".join(map(str, table.columns))
         return _unreadable(declared, f"has columns {has}; lacks {', '.join(lacking)}")

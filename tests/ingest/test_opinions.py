@@ -81,6 +81,7 @@ def test_a_bad_row_is_turned_away_and_the_others_stay(data, lab, row, reason, se
         ("name,method\ns1,M1\n", "has columns name, method; lacks mos"),
         ("name;method;mos\ns1;M1;5\n", "has columns name;method;mos; lacks name, method, mos"),
         ("name,method,mos\ns1,M1,5\ns2,M2,5,6,7,8\n", "is not a CSV table: Error tokenizing"),
+        ("name,method,mos\ns1,M1,5,6\ns2,M2,5,6\n", "rows have more cells than columns"),
         (b"name,method,mos\n\xff\xfe,M1,5\n", "is not a CSV table: 'utf-8'"),
     ],
 )
