@@ -200,6 +200,11 @@ class Lab:
         """Return the folder for the results of a scoring run that is under way."""
         return self.path / "scores" / ".parts"
 
+    @property
+    def tile_parts(self) -> Place:
+        """Return the same for a run over tiles."""
+        return self.path / "tiles" / ".parts"
+
     def tiles(self, task: str, dataset: str) -> pd.DataFrame:
         """Return the scores of the tiles of one data set; empty where none were measured."""
         return read_table(self.path / "tiles" / f"{task}-{dataset}.parquet", TILES)

@@ -104,6 +104,10 @@ def score(
     device: Annotated[
         str, typer.Option(help="cpu, or a torch device such as cuda for EN, SD, SSIM, Qabf, VIF.")
     ] = "cpu",
+    tiles: Annotated[
+        bool,
+        typer.Option("--tiles", help="Measure the tiles of every scene too, about 4 x 4 of them."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what is missing; measure nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,6 +115,7 @@ def score(
 
     Without --metrics: EN, SD, SSIM, Qabf, VIF, and PSNR_ref for scenes with a known truth. Scores
     are recognised by what they were computed from, so a new method or metric costs only itself.
+    Tiles show how sure a choice is, and which candidate is best where.
 
     Example: fusionlab score --lab lab --workers 8
     """
@@ -120,18 +125,22 @@ def score(
 
     opened = Lab.open(lab)
     names = split_names(metrics)
-    if dry_run:
-        report = missing(opened, names)
-    else:
-        with terminal.progress("score") as advance:
-            report = run(
-                opened,
-                names,
-                workers=workers,
-                scheduler=scheduler,
-                device=device,
-                on_progress=advance,
-            ).as_dict()
+    report: dict[str, Any] = {}
+    for of_tiles in (False, True) if tiles else (False,):
+        if dry_run:
+            found = missing(opened, names, tiles=of_tiles)
+        else:
+            with terminal.progress("score tiles" if of_tiles else "score") as advance:
+                found = run(
+                    opened,
+                    names,
+                    tiles=of_tiles,
+                    workers=workers,
+                    scheduler=scheduler,
+                    device=device,
+                    on_progress=advance,
+                ).as_dict()
+        report |= {"tiles": found} if of_tiles else found
     _print_reports([report], as_json)
     if not as_json and not dry_run:
         terminal.err.print(
