@@ -1,1 +1,5 @@
-"""Validation: how good are a policy's choices, measured against what people and truths say."""
+"""How good a policy's choices are, measured against what people and truths say."""
+
+from fusionlab.validation.run import Validation, validate
+
+__all__ = ["Validation", "validate"]

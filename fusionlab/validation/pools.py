@@ -110,10 +110,9 @@ def _pools_with(
     real: pd.DataFrame, entered: pd.DataFrame, traits: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return one pool an intruder, under a scene of its own, and the traits by those scenes."""
-    pairs = entered.index.to_frame(index=False, name=["scene", "intruder"])
-    members = pairs.merge(real.reset_index(), on="scene")
     own = entered.reset_index()
     own["intruder"] = own["method"]
+    members = own[["scene", "intruder"]].merge(real.reset_index(), on="scene")
     every = pd.concat([members, own], ignore_index=True)
     every["pool"] = every["scene"] + _JOINT + every["intruder"]
     names = pd.MultiIndex.from_arrays([every["pool"], every["method"]], names=_KEYS)
@@ -122,3 +121,8 @@ def _pools_with(
         return pools, None
     places = pd.MultiIndex.from_arrays([every["scene"], every["method"]])
     return pools, traits.reindex(places, fill_value="").set_axis(names, axis=0)
+
+
+def metrics_of(policy: Policy, task: str) -> list[str]:
+    """Return the names of the metrics that a policy looks at in a task."""
+    return list(policy.task_weights(task))

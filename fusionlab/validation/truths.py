@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from fusionlab import metrics as metric_library
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
@@ -12,8 +15,6 @@ from fusionlab.scoring.plan import plan_scenes, stamps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from fusionlab.lab import Lab
 
@@ -31,13 +32,13 @@ class Truth:
     ----------
     name : ``opinion`` or ``reference``.
     unit : of its values.
-    values : by (scene, method), higher is better; the pool of a scene is who has one, two at
-        least.
+    known : its values by (scene, method), higher is better; the pool of a scene is who has one,
+        two at least.
     """
 
     name: str
     unit: str
-    values: pd.Series
+    known: pd.Series
 
 
 def truths_of(
@@ -58,15 +59,15 @@ def truths_of(
         Truth("opinion", "points", _opinions(lab, task, dataset)),
         Truth("reference", "dB", _distances(lab, task, dataset)),
     ]
-    return [t for t in found if len(t.values) and (wanted is None or t.name in wanted)]
+    return [t for t in found if len(t.known) and (wanted is None or t.name in wanted)]
 
 
 def _opinions(lab: Lab, task: str, dataset: str) -> pd.Series:
     opinions = lab.opinions(task, dataset)
     there = lab.index(task, dataset).query("role == 'method'")
-    known = set(zip(there["scene"], there["name"], strict=True))
-    rows = [place in known for place in zip(opinions["scene"], opinions["method"], strict=True)]
-    return _pools(opinions[rows].set_index(["scene", "method"])["score"])
+    known = pd.MultiIndex.from_frame(there[["scene", "name"]])
+    scores = opinions.set_index(["scene", "method"])["score"]
+    return _pools(scores[scores.index.isin(known)])
 
 
 def _distances(lab: Lab, task: str, dataset: str) -> pd.Series:
@@ -81,7 +82,8 @@ def _distances(lab: Lab, task: str, dataset: str) -> pd.Series:
     }
     scores = lab.scores(task, dataset)
     scores = scores[scores["metric"] == REFERENCE_METRIC]
-    current = scores[[stamp in wanted for stamp in stamps_of(scores)]]
+    stands = np.array([stamp in wanted for stamp in stamps_of(scores)], dtype=bool)
+    current = scores[stands]
     if wanted and current.empty:
         raise LabError(
             f"{lab.path}: {task}/{dataset} has references, but {REFERENCE_METRIC} was not scored. "
