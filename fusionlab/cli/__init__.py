@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
-from fusionlab.cli.library import demo, measure, metrics, policies
+from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.policies import policies
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
@@ -91,11 +92,11 @@ COMMANDS = (
     pack,
     measure,
     metrics,
-    policies,
     demo,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(policies, name="policies")
 
 
 def main() -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fusionlab import terminal
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, write_frames
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def validate(

@@ -33,9 +33,9 @@ def order(
 
     Returns
     -------
-    Columns ``scene, method, total, admitted, place``, sorted by scene and place. The totals of
-    those that are admitted come from a pool without the others; those of the others from the pool
-    of all.
+    Columns ``scene, method, total, penalty, norm_<metric>, admitted, place``, sorted by scene and
+    place. The figures of those that are admitted come from a pool without the others; those of the
+    others from the pool of all.
     """
     admitted = admits(scores, policy, task, traits)
     inside = rank_candidates(scores[admitted], policy, task, traits)
@@ -44,8 +44,7 @@ def order(
         everyone = rank_candidates(scores, policy, task, traits).set_index(_KEYS)
         outside = everyone.loc[scores.index[~admitted]].reset_index()
         ranked.append(outside.assign(admitted=False))
-    columns = [*_KEYS, "total", "admitted", "place"]
-    found = pd.concat([frame[columns] for frame in ranked if len(frame)], ignore_index=True)
+    found = pd.concat([frame for frame in ranked if len(frame)], ignore_index=True)
     found = found.sort_values(
         ["scene", "admitted", "place"], ascending=[True, False, True], ignore_index=True
     )

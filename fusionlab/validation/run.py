@@ -74,7 +74,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class _Data:
+class Data:
     """What policies are tried on in one data set: candidates, decoys, and what ingest found."""
 
     task: str
@@ -86,6 +86,7 @@ class _Data:
 
     @property
     def key(self) -> Dataset:
+        """Return task and data set."""
         return self.task, self.dataset
 
 
@@ -119,7 +120,7 @@ def validate(
     """
     start = time.monotonic()
     tried = _distinct([*policies, against])
-    data = _load(lab, tried, task, dataset)
+    data = load_data(lab, tried, task, dataset)
     report = Validation()
     if trials:
         requests = {d.key: [_request(d, policy) for policy in d.policies] for d in data}
@@ -145,9 +146,9 @@ def _distinct(policies: Sequence[Policy]) -> list[Policy]:
     return list(by_name.values())
 
 
-def _load(
+def load_data(
     lab: Lab, policies: Sequence[Policy], task: str | None, dataset: str | None
-) -> list[_Data]:
+) -> list[Data]:
     """Read the scores of all data sets that are meant; those without candidates are left out.
 
     A policy without weights for a task takes no part in it.
@@ -172,7 +173,7 @@ def _metrics(able: Iterable[tuple[Policy, str]]) -> list[str]:
     return list(dict.fromkeys(m for policy, task in able for m in metrics_of(policy, task)))
 
 
-def _read(lab: Lab, key: Dataset, able: Mapping[str, tuple[Policy, ...]]) -> _Data:
+def _read(lab: Lab, key: Dataset, able: Mapping[str, tuple[Policy, ...]]) -> Data:
     task, dataset = key
     try:
         scores = current_scores(lab, *key, _metrics((p, task) for p in able[task]))
@@ -184,15 +185,15 @@ def _read(lab: Lab, key: Dataset, able: Mapping[str, tuple[Policy, ...]]) -> _Da
     scores = scores[has_number.groupby(level="scene").transform("any")]
     is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
     traits = candidate_traits(lab.index(*key))
-    return _Data(task, dataset, able[task], scores[~is_decoy], scores[is_decoy], traits)
+    return Data(task, dataset, able[task], scores[~is_decoy], scores[is_decoy], traits)
 
 
-def _request(data: _Data, policy: Policy) -> Request:
+def _request(data: Data, policy: Policy) -> Request:
     chosen = attacking.chosen_by(data.scores, policy, data.task, data.traits)
     return Request(chosen, metrics_of(policy, data.task))
 
 
-def _choices(lab: Lab, data: Sequence[_Data]) -> pd.DataFrame:
+def _choices(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
     frames = []
     for d in data:
         for truth in truths_of(lab, *d.key):
@@ -207,7 +208,7 @@ def _choices(lab: Lab, data: Sequence[_Data]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns]
 
 
-def _attacks(lab: Lab, data: Sequence[_Data]) -> pd.DataFrame:
+def _attacks(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
     frames = []
     for d in data:
         for policy in d.policies:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fusionlab.validation.attacks import SOURCES, TRUTH_KIND
+from fusionlab.validation.attacks import TRUTH_KIND
 from fusionlab.validation.intervals import Interval, bootstrap_mean, share
 
 if TYPE_CHECKING:

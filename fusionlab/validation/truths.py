@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fusionlab.lab import Lab
 
+TRUTHS = ("opinion", "reference")
 REFERENCE_METRIC = "PSNR_ref"
 
 #: A candidate nearer than this to its reference, in dB, counts as equal to it.
