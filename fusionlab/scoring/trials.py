@@ -96,13 +96,18 @@ def score_trials(
     return TrialReport(total, dict(sorted(Counter(f.reason for f in failures).items())))
 
 
-def current_trials(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return the trials of the pixels that the index has now: one row each, a column a metric.
+def current_trials(lab: Lab, task: str, dataset: str) -> pd.DataFrame:
+    """Return the scores of trials that were computed from the pixels that the index has now."""
+    key = task, dataset
+    return _standing(lab, key, _plans(lab, key), [])
 
-    The index of the frame is (scene, method); a trial that lacks one of `metrics` is left out.
+
+def as_wide(trials: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return one row a trial, index (scene, method), and one column each of `metrics`.
+
+    A trial that lacks one of them is left out.
     """
-    frame = _standing(lab, (task, dataset), _plans(lab, (task, dataset)), [])
-    frame = frame[frame["metric"].isin(metrics)]
+    frame = trials[trials["metric"].isin(metrics)]
     measured = frame.groupby(["scene", "method"])["metric"].transform("size") == len(metrics)
     wide: pd.DataFrame = frame[measured].pivot(
         index=["scene", "method"], columns="metric", values="value"

@@ -67,8 +67,8 @@ def attacks(
         rows["lead"] = leads(scores, intruders[scores.columns], version, task, traits).to_numpy()
         tried.append(rows.set_index(["scene", "decoy"]))
     guarded, bare = tried
-    both = guarded.join(bare[["lead"]], rsuffix="_bare", how="outer")
-    both[["kind"]] = bare[["kind"]].combine_first(guarded[["kind"]])
+    both = guarded.join(bare[["lead"]].set_axis(["lead_bare"], axis=1), how="outer")
+    both["kind"] = bare["kind"].combine_first(guarded["kind"])
     for suffix in ("", "_bare"):
         lead = both[f"lead{suffix}"]
         lost = (lead > 0).where(both["kind"] != TRUTH_KIND, lead < 0)

@@ -11,7 +11,7 @@ import pandas as pd
 from fusionlab import terminal
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError, UsageError
-from fusionlab.scoring.trials import Request, current_trials, score_trials
+from fusionlab.scoring.trials import Request, as_wide, current_trials, score_trials
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.traits import candidate_traits
 from fusionlab.validation import attacks as attacking
@@ -211,11 +211,12 @@ def _choices(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
 def _attacks(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
     frames = []
     for d in data:
+        trials = current_trials(lab, *d.key)
         for policy in d.policies:
             wanted = metrics_of(policy, d.task)
-            trials = current_trials(lab, *d.key, wanted)
+            tried = as_wide(trials, wanted)
             found = attacking.attacks(
-                d.scores[wanted], d.decoys[wanted], trials, policy, d.task, d.traits
+                d.scores[wanted], d.decoys[wanted], tried, policy, d.task, d.traits
             )
             frames.append(found.assign(task=d.task, dataset=d.dataset))
     return pd.concat(frames, ignore_index=True)[["task", "dataset", *attacking.COLUMNS]]
