@@ -10,15 +10,24 @@ import pandas as pd
 from fusionlab.audit.frames import open_labels
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError, UnknownNameError
+from fusionlab.selection.guards import failed
 from fusionlab.selection.policy import Policy
+from fusionlab.selection.ranking import rank_candidates
 from fusionlab.selection.scored import current_scores
-from fusionlab.selection.select import rank_candidates
-from fusionlab.selection.traits import allowed, candidate_traits
+from fusionlab.selection.traits import candidate_traits
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
+
+
+#: What each kind of shaking draws.
+_SHAKEN = {
+    "weights": "draws of the weights",
+    "metrics": "rankings without one metric",
+    "tiles": "draws of parts of the image",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,8 @@ class Why:
     policy : the policy as it was when it chose.
     table : one row a candidate and decoy; ``place`` (decoys have none), ``total``, then for each
         metric its value and ``norm_<metric>``, then ``penalty``, ``flags`` and ``family``.
-        Candidates that the policy excludes have neither place nor total. Decoys are normalised
+        ``turned_away`` names the guard or flag by which a candidate takes no part; it has neither
+        place nor total. Decoys are normalised
         together with the candidates and do not move them.
     reasons : sentences, the weightiest first.
     """
@@ -54,7 +64,7 @@ class Why:
         for metric in self.policy.task_weights(self.task):
             pairs = zip(table[metric], table[f"norm_{metric}"], strict=True)
             frame[metric] = [f"{value:.4g} ({norm:.2f})" for value, norm in pairs]
-        for trait in ("flags", "family"):
+        for trait in ("flags", "family", "turned_away"):
             if (table[trait] != "").any():
                 frame[trait] = table[trait]
         return frame
@@ -92,22 +102,29 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
     opened, name, chosen = open_labels(lab, labels)
     label = _find(chosen, scene, name)
     policy = Policy.model_validate_json(read_note(opened.labels_path(name)))
-    weights = policy.task_weights(label["task"])
-    scores = current_scores(opened, label["task"], label["dataset"], list(weights))
-    scores = scores.loc[[label["scene"]]]
-    traits = candidate_traits(opened.index(label["task"], label["dataset"]))
-    taking_part = allowed(scores, policy, traits)
+    task, dataset = label["task"], label["dataset"]
+    weights = policy.task_weights(task)
+    scores = current_scores(opened, task, dataset, policy.task_metrics(task)).loc[[label["scene"]]]
+    traits = candidate_traits(opened.index(task, dataset))
+    away = failed(scores, policy, task, traits)
+    taking_part = scores[away == ""]
     is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    ranked = rank_candidates(taking_part[~is_decoy], policy, label["task"], traits)
-    if ranked.empty or ranked.iloc[0]["method"] != label["method"]:
+    ranked = rank_candidates(taking_part[~is_decoy], policy, task, traits)
+    if ranked.empty or ranked.iloc[0]["method"] != label["policy_method"]:
         raise LabError(
             f"{opened.path}: scores of {scene} have changed since labels {name!r} were selected; "
             f"select again: fusionlab select --lab {opened.path} --name {name}"
         )
-    together = rank_candidates(taking_part, policy, label["task"], traits)
-    excluded = traits.reindex(scores.index.difference(taking_part.index)).reset_index()
-    table = _with_values(_with_others(ranked, together, excluded), scores)
-    reasons = [*_reasons(ranked, weights), *_excluded_reason(excluded), *_decoy_reason(label)]
+    together = rank_candidates(taking_part, policy, task, traits)
+    excluded = traits.reindex(scores.index[away != ""], fill_value="").reset_index()
+    table = _with_values(_with_others(ranked, together, excluded), scores, list(weights))
+    table["turned_away"] = table["method"].map(away.droplevel("scene")).fillna("")
+    reasons = [
+        *_reasons(ranked, weights),
+        *_sure(label),
+        *_turned_away(scores, away, policy, task),
+        *_decoy_reason(label),
+    ]
     return Why(
         label["task"], label["dataset"], label["scene"], label["method"], policy, table, reasons
     )
@@ -138,13 +155,14 @@ def _with_others(
     return pd.concat([ranked, *others], ignore_index=True)
 
 
-def _with_values(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def _with_values(table: pd.DataFrame, scores: pd.DataFrame, weighed: list[str]) -> pd.DataFrame:
+    """Add the raw scores: beside each weighed metric its normalised value, then the guards'."""
     table = table.drop(columns="scene")
     values = scores.droplevel("scene").reindex(table["method"]).reset_index(drop=True)
     ordered = ["place", "method", "total"]
     for metric in values.columns:
         table[metric] = values[metric]
-        ordered += [metric, f"norm_{metric}"]
+        ordered += [metric, f"norm_{metric}"] if metric in weighed else [metric]
     return table[[*ordered, "penalty", "flags", "family"]]
 
 
@@ -170,11 +188,32 @@ def _reasons(ranked: pd.DataFrame, weights: Any) -> list[str]:
     return [f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."]
 
 
-def _excluded_reason(excluded: pd.DataFrame) -> list[str]:
-    if excluded.empty:
+def _sure(label: dict[str, Any]) -> list[str]:
+    """Say how often the choice survives when it is shaken."""
+    if pd.isna(label["stability"]):
         return []
-    named = ", ".join(f"{row.method} ({row.flags})" for row in excluded.itertuples())
-    return [f"Excluded by the policy for their flags: {named}."]
+    kinds = [
+        f"{label[f'stability_{kind}']:.0%} of {what}"
+        for kind, what in _SHAKEN.items()
+        if not pd.isna(label[f"stability_{kind}"])
+    ]
+    return [f"It stays first in {', '.join(kinds)}: stability {label['stability']:.2f}."]
+
+
+def _turned_away(scores: pd.DataFrame, away: pd.Series, policy: Policy, task: str) -> list[str]:
+    """Say who takes no part, and by which guard or flag."""
+    guards = policy.task_guards(task)
+    lines = []
+    values = scores.droplevel("scene").to_dict("index")
+    for method, reason in away[away != ""].droplevel("scene").items():
+        if reason not in guards:
+            lines.append(f"{method} ({reason})")
+            continue
+        metric, low, high = guards[reason]
+        value = values[method][metric]
+        bound = f"below {low:g}" if value < low else f"above {high:g}"
+        lines.append(f"{method} ({reason}: {metric} {value:.3g} is {bound})")
+    return [f"Turned away by the policy: {', '.join(lines)}."] if lines else []
 
 
 def _decoy_reason(label: dict[str, Any]) -> list[str]:
