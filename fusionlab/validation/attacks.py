@@ -27,17 +27,12 @@ COLUMNS = ["policy", "scene", "decoy", "kind", "of", "lead", "lost", "lead_bare"
 SOURCES, TRUTH_KIND = "sources", "truth"
 
 
-def unguarded(policy: Policy) -> Policy:
-    """Return the policy without its guards."""
-    return policy
-
-
 def chosen_by(
     scores: pd.DataFrame, policy: Policy, task: str, traits: pd.DataFrame | None
 ) -> dict[str, set[str]]:
     """Return the winners of each scene, with the policy's guards and without: who is spoiled."""
     found: dict[str, set[str]] = {}
-    for version in (policy, unguarded(policy)):
+    for version in (policy, policy.unguarded()):
         for scene, method in winners(order(scores, version, task, traits)).items():
             found.setdefault(str(scene), set()).add(str(method))
     return found
@@ -59,7 +54,7 @@ def attacks(
     trials : spoiled candidates and truths, those of other policies' winners too.
     """
     tried = []
-    for version in (policy, unguarded(policy)):
+    for version in (policy, policy.unguarded()):
         won = winners(order(scores, version, task, traits))
         won = won.reindex(scores.index.unique("scene"), fill_value="")
         intruders = _intruders(won, decoys, trials)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fusionlab.selection.select import rank_candidates
-from fusionlab.selection.traits import allowed
+from fusionlab.selection.guards import failed
+from fusionlab.selection.ranking import rank_candidates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def order(
 
     Parameters
     ----------
-    scores : index (scene, method), a column each metric of the policy.
+    scores : index (scene, method), a column each metric that the policy asks for.
     traits : of `fusionlab.selection.traits.candidate_traits`.
 
     Returns
@@ -37,7 +37,7 @@ def order(
     place. The figures of those that are admitted come from a pool without the others; those of the
     others from the pool of all.
     """
-    admitted = admits(scores, policy, task, traits)
+    admitted = _admitted(scores, policy, task, traits)
     inside = rank_candidates(scores[admitted], policy, task, traits)
     ranked = [inside.assign(admitted=True)]
     if not admitted.all():
@@ -52,15 +52,12 @@ def order(
     return found
 
 
-def admits(
+def _admitted(
     scores: pd.DataFrame, policy: Policy, task: str, traits: pd.DataFrame | None
 ) -> NDArray[np.bool_]:
     """Tell of every row of `scores` whether the policy lets it take part."""
-    del task
-    if traits is None:
-        return np.ones(len(scores), dtype=bool)
-    inside: NDArray[np.bool_] = scores.index.isin(allowed(scores, policy, traits).index)
-    return inside
+    admitted: NDArray[np.bool_] = (failed(scores, policy, task, traits) == "").to_numpy(dtype=bool)
+    return admitted
 
 
 def winners(ordered: pd.DataFrame) -> pd.Series:
@@ -88,9 +85,9 @@ def leads(
     By (scene, method) of `intruders`: its total less the highest total of the candidates, both in
     the pool with it. ``-inf`` where the policy turns it away; ``inf`` where it alone is admitted.
     """
-    real = scores[admits(scores, policy, task, traits)]
+    real = scores[_admitted(scores, policy, task, traits)]
     lead = pd.Series(-np.inf, index=intruders.index)
-    entered = intruders[admits(intruders, policy, task, traits)]
+    entered = intruders[_admitted(intruders, policy, task, traits)]
     if entered.empty:
         return lead
     pools, pool_traits = _pools_with(real, entered, traits)
@@ -120,8 +117,3 @@ def _pools_with(
         return pools, None
     places = pd.MultiIndex.from_arrays([every["scene"], every["method"]])
     return pools, traits.reindex(places, fill_value="").set_axis(names, axis=0)
-
-
-def metrics_of(policy: Policy, task: str) -> list[str]:
-    """Return the names of the metrics that a policy looks at in a task."""
-    return list(policy.task_weights(task))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab import terminal
-from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError, UsageError
 from fusionlab.scoring.trials import Request, as_wide, current_trials, score_trials
+from fusionlab.selection.choose import is_decoy, measurable
 from fusionlab.selection.scored import current_scores
+from fusionlab.selection.select import datasets
 from fusionlab.selection.traits import candidate_traits
 from fusionlab.validation import attacks as attacking
 from fusionlab.validation import choices as choosing
-from fusionlab.validation.pools import metrics_of
 from fusionlab.validation.show import decoy_tables, truth_tables
 from fusionlab.validation.summary import summarise_attacks, summarise_choices
 from fusionlab.validation.truths import truths_of
@@ -153,11 +153,7 @@ def load_data(
 
     A policy without weights for a task takes no part in it.
     """
-    keys = [k for k in lab.datasets() if task in (None, k[0]) and dataset in (None, k[1])]
-    if not keys:
-        held = ", ".join("/".join(key) for key in lab.datasets()) or "nothing yet"
-        wanted = f"{task or '*'}/{dataset or '*'}"
-        raise UsageError(f"{lab.path}: no data set is {wanted}; the lab holds {held}")
+    keys = datasets(lab, task, dataset)
     able = {t: tuple(p for p in policies if t in p.weights) for t, _ in keys}
     found = [_read(lab, key, able) for key in keys if able[key[0]]]
     data = [d for d in found if len(d.scores)]
@@ -170,7 +166,7 @@ def load_data(
 
 
 def _metrics(able: Iterable[tuple[Policy, str]]) -> list[str]:
-    return list(dict.fromkeys(m for policy, task in able for m in metrics_of(policy, task)))
+    return list(dict.fromkeys(m for policy, task in able for m in policy.task_metrics(task)))
 
 
 def _read(lab: Lab, key: Dataset, able: Mapping[str, tuple[Policy, ...]]) -> Data:
@@ -180,17 +176,15 @@ def _read(lab: Lab, key: Dataset, able: Mapping[str, tuple[Policy, ...]]) -> Dat
     except LabError:  # name the metrics of all tasks at once: they are scored by one command
         current_scores(lab, *key, _metrics((p, t) for t in able for p in able[t]))
         raise
-    is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    has_number = scores.notna().any(axis=1) & ~is_decoy
-    scores = scores[has_number.groupby(level="scene").transform("any")]
-    is_decoy = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
+    scores = measurable(scores)
+    decoys = is_decoy(scores)
     traits = candidate_traits(lab.index(*key))
-    return Data(task, dataset, able[task], scores[~is_decoy], scores[is_decoy], traits)
+    return Data(task, dataset, able[task], scores[~decoys], scores[decoys], traits)
 
 
 def _request(data: Data, policy: Policy) -> Request:
     chosen = attacking.chosen_by(data.scores, policy, data.task, data.traits)
-    return Request(chosen, metrics_of(policy, data.task))
+    return Request(chosen, policy.task_metrics(data.task))
 
 
 def _choices(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
@@ -213,7 +207,7 @@ def _attacks(lab: Lab, data: Sequence[Data]) -> pd.DataFrame:
     for d in data:
         trials = current_trials(lab, *d.key)
         for policy in d.policies:
-            wanted = metrics_of(policy, d.task)
+            wanted = policy.task_metrics(d.task)
             tried = as_wide(trials, wanted)
             found = attacking.attacks(
                 d.scores[wanted], d.decoys[wanted], tried, policy, d.task, d.traits
