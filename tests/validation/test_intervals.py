@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -77,6 +77,7 @@ def test_only_an_interval_wholly_below_zero_is():
     assert str(Interval(-1.0, -2.0, -0.125, 5)) == "-1 [-2, -0.125]"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12))
 def test_spearman_is_scipys_within_each_scene(pairs):
     x, y = (pd.Series(column, dtype=float) for column in zip(*pairs, strict=True))
