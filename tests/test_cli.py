@@ -74,6 +74,7 @@ COMMANDS = {
     "metrics": {"--presets", "--json"},
     "policies": {"--json"},
     "policies show": {"--json"},
+    "policies population": {"--out", "--lab", "--policy", "--json"},
     "policies fit": {
         "--task",
         "--out",
@@ -264,7 +265,7 @@ def test_validate_tells_truths_and_decoys(lab: Lab, tmp_path: Path) -> None:
     result = run("validate", *only, "--csv", tmp_path / "csv")
     assert result.exit_code == 0, result.output
     assert "ivf/toy, reference: 3 scenes of 4 candidates" in result.output
-    for word in ("always mean", "copy_a", "noise_10", "jpeg_10", "truth not first"):
+    for word in ("always mean", "copy_a", "noise_10", "jpeg_10", "truth first"):
         assert word in result.output
     assert {f.stem for f in (tmp_path / "csv").iterdir()} == {
         "truths",

@@ -84,8 +84,9 @@ def fit(
     from fusionlab.errors import UnknownNameError
     from fusionlab.lab import Lab
     from fusionlab.selection import load_policy
+    from fusionlab.selection.writing import check_out, write_policy
     from fusionlab.tasks import get_task
-    from fusionlab.validation.fitting import check_out, fit_policy, verdict, write_policy
+    from fusionlab.validation.fitting import fit_policy, verdict
     from fusionlab.validation.truths import TRUTHS
 
     if truth is not None and truth not in TRUTHS:
@@ -101,6 +102,36 @@ def fit(
         terminal.print_facts(_facts(made.weights[task], found, name, out))
     if not found.beats_equal:
         terminal.err.print(f"warning: {verdict(found, name)}", style="yellow", highlight=False)
+
+
+@policies.command()
+def population(
+    out: Annotated[Path, typer.Option(help="YAML file to write the policy to.")],
+    lab: LabOption = Path("lab"),
+    policy: Annotated[
+        str, typer.Option(help="The policy whose scores are to be placed; all else stays.")
+    ] = "fusionfm",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a policy that judges a score by its place among all candidates of a lab.
+
+    Other normalisations look at the candidates of one scene, so that who else is there matters.
+    This one does not: take a lab with many methods and scenes as the reference population.
+
+    Example: fusionlab policies population --lab lab --out mine.yaml
+    """
+    from fusionlab.lab import Lab
+    from fusionlab.selection import load_policy
+    from fusionlab.selection.population import with_population
+    from fusionlab.selection.writing import check_out, write_policy
+
+    check_out(out)
+    made = with_population(Lab.open(lab), load_policy(policy))
+    write_policy(made, out)
+    if as_json:
+        terminal.print_json({"policy": made.model_dump(), "path": str(out)})
+    else:
+        terminal.print_facts([("policy", made.name), *made.weights.items(), ("written", str(out))])
 
 
 def _facts(weights: dict[str, float], found: Any, name: str, out: Path) -> list[tuple[str, Any]]:

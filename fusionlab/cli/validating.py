@@ -42,7 +42,8 @@ def validate(
     [bold]spearman[/] how alike the policy's order and the truth's are, 1 at best; [bold]best[/] how
     often the best is chosen; [bold]difference[/] the regret less that of --against on the same
     scenes. Square brackets hold 95 % intervals over scenes: where that of a difference holds 0,
-    chance could have made it. 'always METHOD' takes one method everywhere.
+    chance could have made it. 'always METHOD' takes one method everywhere, the best in hindsight;
+    'always the best elsewhere' the one that is best on the other scenes.
 
     Then every policy is offered what it should turn down: decoys made of the sources, its own
     winner with a plain defect, its winner after a mild attack that careless measures reward; and

@@ -22,6 +22,7 @@ _NORMALISED = {
     "zscore": "is measured in standard deviations from the mean of its scene",
     "quantile": "is replaced by its place in a reference population, 0 the worst and 1 the best: "
     "the other candidates of the scene do not matter",
+    "none": "is taken as it is: a metric of large numbers counts more",
 }
 
 

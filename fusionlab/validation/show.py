@@ -21,8 +21,12 @@ _HEADLINES = {
     "defects bare": ("defect", ANY, "lost_bare"),
     "mild": ("mild", MEAN, "lost"),
     "mild bare": ("mild", MEAN, "lost_bare"),
-    "truth not first": (TRUTH_KIND, "truth", "lost"),
 }
+
+#: Ends of an interval -> what they are 1 less.
+_MIRRORED = {"": "", "_low": "_high", "_high": "_low"}
+
+_KINDS = (SOURCES, "defect", "mild", TRUTH_KIND)
 
 
 def truth_tables(truths: pd.DataFrame, against: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -64,19 +68,27 @@ def decoy_tables(decoys: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     widest = ALL if ALL in set(decoys["task"]) else decoys["task"].iloc[0]
     single = decoys[(decoys["task"] == widest) & ~decoys["decoy"].isin([ANY, MEAN])]
     shown = single.assign(share=[_rate(row) for row in single.to_dict("records")])
+    shown["decoy"] = shown["decoy"].mask(shown["kind"] == TRUTH_KIND, "not first")
     table = shown.pivot(index=["kind", "decoy"], columns="policy", values="share")
-    order = single.drop_duplicates(["kind", "decoy"]).set_index(["kind", "decoy"]).index
-    columns = list(dict.fromkeys(single["policy"]))
-    frame = table.reindex(index=order, columns=columns).fillna("-").reset_index()
+    table = table.reindex(columns=list(dict.fromkeys(single["policy"]))).fillna("-")
+    frame = table.sort_index(key=_in_order, level="kind", sort_remaining=False).reset_index()
     yield f"The same, one by one, {widest}: with guards (without)", frame
+
+
+def _in_order(kinds: pd.Index) -> pd.Index:
+    return kinds.map(_KINDS.index)
 
 
 def _headline(group: pd.DataFrame) -> dict[str, str]:
     told = {(row["kind"], row["decoy"]): row for row in group.to_dict("records")}
-    return {
+    shown = {
         name: _percents(told[kind, decoy], column) if (kind, decoy) in told else "-"
         for name, (kind, decoy, column) in _HEADLINES.items()
     }
+    if truth := told.get((TRUTH_KIND, "truth")):
+        first = {f"first{end}": 1.0 - truth[f"lost{of}"] for end, of in _MIRRORED.items()}
+        shown["truth first"] = _percents(first, "first")
+    return shown
 
 
 def _interval(row: Mapping[Any, Any], name: str) -> str:

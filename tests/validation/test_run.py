@@ -12,6 +12,7 @@ from fusionlab.errors import LabError, UsageError
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.scoring import score
 from fusionlab.selection import Policy, load_policy, select
+from fusionlab.selection.writing import check_out, write_policy
 from fusionlab.validation import fitting, validate
 from fusionlab.validation.truths import truths_of
 
@@ -154,17 +155,17 @@ def test_a_policy_is_fitted_and_read_again(lab, tmp_path):
     assert name == "reference, dB"
     assert fit.weights.get("SSIM", 0.0) > fit.weights.get("SF", 0.0)
     assert fit.scenes == 3
-    fitting.check_out(tmp_path / "mine.yaml")
-    fitting.write_policy(made, tmp_path / "mine.yaml")
+    check_out(tmp_path / "mine.yaml")
+    write_policy(made, tmp_path / "mine.yaml")
     again = load_policy(str(tmp_path / "mine.yaml"))
     assert again.digest == made.digest
     assert again.name == "both-fitted-ivf"
     assert again.weights["ivf"] == fit.weights
     assert "each left out of the fit that judged it" in again.description
     with pytest.raises(UsageError, match="is there already"):
-        fitting.check_out(tmp_path / "mine.yaml")
+        check_out(tmp_path / "mine.yaml")
     with pytest.raises(UsageError, match=r"ends in \.yaml"):
-        fitting.check_out(tmp_path / "mine.txt")
+        check_out(tmp_path / "mine.txt")
 
 
 @pytest.mark.parametrize(
