@@ -129,6 +129,8 @@ def test_references_of_several_data_sets_are_also_taken_together_opinions_never(
     found = summarise_choices(table(regrets), "mine").set_index("dataset")
     assert found["regret"].to_dict() == {"d": 1.0, "e": 4.0, ALL: 3.0}
     assert found.loc[ALL, "scenes"] == 3
+    partly = summarise_choices(table({**regrets, ("d", "always A"): [0.0]}), "mine")
+    assert partly.loc[partly["policy"] == "always A", "dataset"].tolist() == ["d"]
     opinions = summarise_choices(table(regrets, "opinion"), "mine")
     assert set(opinions["dataset"]) == {"d", "e"}
 
