@@ -120,6 +120,7 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
     table = _with_values(_with_others(ranked, together, excluded), scores, list(weights))
     table["turned_away"] = table["method"].map(away.droplevel("scene")).fillna("")
     reasons = [
+        *_mosaic_reason(label),
         *_reasons(ranked, weights),
         *_sure(label),
         *_turned_away(scores, away, policy, task),
@@ -223,3 +224,11 @@ def _decoy_reason(label: dict[str, Any]) -> list[str]:
         f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
         "this policy does not tell a fused image from that."
     ]
+
+
+def _mosaic_reason(label: dict[str, Any]) -> list[str]:
+    """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
+    if label["chosen_by"] != "mosaic":
+        return []
+    best = label["policy_method"]
+    return [f"{label['method']} takes the place of {best}; {label['because']}."]

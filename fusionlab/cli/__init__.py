@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.policies import policies
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
@@ -84,6 +85,7 @@ COMMANDS = (
     ingest,
     score,
     select,
+    mosaic,
     audit,
     why,
     validate,

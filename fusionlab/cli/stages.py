@@ -115,7 +115,8 @@ def score(
 
     Without --metrics: all that the shipped policies need, and PSNR_ref for scenes with a known
     truth. Scores are recognised by what they were computed from, so a new method or metric costs
-    only itself. Tiles show how sure a choice is, and which candidate is best where.
+    only itself. Tiles show how sure a choice is, and which candidate is best where; without
+    --metrics they get those that totals are made of, not the guards.
 
     Example: fusionlab score --lab lab --workers 8
     """
@@ -126,21 +127,25 @@ def score(
     opened = Lab.open(lab)
     names = split_names(metrics)
     report: dict[str, Any] = {}
-    for of_tiles in (False, True) if tiles else (False,):
+    for tiled in (False, True) if tiles else (False,):
         if dry_run:
-            found = missing(opened, names, tiles=of_tiles)
+            found = missing(opened, names, tiles=tiled)
         else:
-            with terminal.progress("score tiles" if of_tiles else "score") as advance:
+            with terminal.progress("score tiles" if tiled else "score") as advance:
                 found = run(
                     opened,
                     names,
-                    tiles=of_tiles,
+                    tiles=tiled,
                     workers=workers,
                     scheduler=scheduler,
                     device=device,
                     on_progress=advance,
                 ).as_dict()
-        report |= {"tiles": found} if of_tiles else found
+        report |= {"tiles": found} if tiled else found
+    if not as_json and "tiles" in report:
+        of_tiles = report.pop("tiles")
+        terminal.print_facts(report.items())
+        report = {f"tiles, {key}": value for key, value in of_tiles.items()}
     _print_reports([report], as_json)
     if not as_json and not dry_run:
         terminal.err.print(f"next: fusionlab select --lab {lab} --name NAME", style="dim")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fusionlab.metrics import DEFAULT_METRICS
 from fusionlab.scoring.plan import plan_scenes, plan_tiles
 from fusionlab.scoring.tiles import score_tiles
 from fusionlab.scoring.work import score_batch
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
     from fusionlab.scoring.work import Outcome, SceneWork
 
 
+#: What is measured when nothing is asked for: all that the shipped policies need, and the distance
+#: to the truth, for the scenes that have one and validation alone.
+DEFAULT = (
+    *DEFAULT_METRICS,
+    *("SSIM_cddfuse", "SELS", "GERR", "MS_GERR", "VIFFd", "MEF_SSIM"),
+    *("COPYD", "ALIEN", "GHOST", "NOISEX", "SHARPX", "HALO", "ENVX", "TONEX", "SDX", "CLIPX"),
+    "PSNR_ref",
+)
+
+#: The same for tiles, less the guards: those judge whole images.
+TILE_DEFAULT = (*DEFAULT[: DEFAULT.index("COPYD")], "PSNR_ref")
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of scores.
@@ -29,6 +43,7 @@ class Kind:
     ----------
     stage : what its reject rows are filed under.
     schema : of its tables.
+    default : metrics that are measured when none are named.
     plan : index of a data set -> what is to be measured.
     measure : what a worker does with a batch.
     parts : where finished batches lie until they are merged.
@@ -37,6 +52,7 @@ class Kind:
 
     stage: str
     schema: TableSchema
+    default: tuple[str, ...]
     plan: Callable[[pd.DataFrame], list[ScenePlan]]
     measure: Callable[[Place, list[SceneWork], str], list[Outcome]]
     parts: Callable[[Lab], Place]
@@ -47,6 +63,7 @@ class Kind:
 IMAGES = Kind(
     "score",
     SCORES,
+    DEFAULT,
     plan_scenes,
     score_batch,
     parts=lambda lab: lab.score_parts,
@@ -57,6 +74,7 @@ IMAGES = Kind(
 TILE_BY_TILE = Kind(
     "tiles",
     TILES,
+    TILE_DEFAULT,
     plan_tiles,
     score_tiles,
     parts=lambda lab: lab.tile_parts,
@@ -67,6 +85,7 @@ TILE_BY_TILE = Kind(
 TRIALS = Kind(
     "validate",
     SCORES,
+    (),
     plan_scenes,
     score_batch,
     parts=lambda lab: lab.trial_parts,

@@ -7,12 +7,12 @@ by nothing else. So a changed image, a new method or a new metric costs only wha
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.decoys import DECOYS
+from fusionlab.images import join_digests
 from fusionlab.regions import Region
 from fusionlab.scoring.work import Block, CandidateWork, SceneWork, Stamp
 from fusionlab.store import Address
@@ -156,8 +156,3 @@ def _block(row: dict[Any, Any]) -> Block:
 def digest_of_sources(digests: Sequence[str], region: str) -> str:
     """Return one digest for what a candidate is compared with: sources, or a region of them."""
     return join_digests([*digests, region] if region else list(digests))
-
-
-def join_digests(digests: list[str]) -> str:
-    """Return one digest for several, in their order."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -41,15 +41,6 @@ _CANDIDATES_PER_TASK = 24
 #: Tasks submitted ahead of the workers: enough to keep them busy, and memory flat.
 _AHEAD_PER_THREAD = 4
 
-#: What is measured when nothing is asked for: all that the shipped policies need, and the distance
-#: to the truth, for the scenes that have one and validation alone.
-DEFAULT = (
-    *metric_library.DEFAULT_METRICS,
-    *("SSIM_cddfuse", "SELS", "GERR", "MS_GERR", "VIFFd", "MEF_SSIM"),
-    *("COPYD", "ALIEN", "GHOST", "NOISEX", "SHARPX", "HALO", "ENVX", "TONEX", "SDX", "CLIPX"),
-    "PSNR_ref",
-)
-
 Dataset = tuple[str, str]
 
 _NO_ROWS = np.array([], dtype=np.intp)
@@ -94,7 +85,7 @@ def score(
 
     Parameters
     ----------
-    metrics : names; `DEFAULT` when None.
+    metrics : names; `DEFAULT` when None, of tiles those that are no guards.
     tiles : measure them on the tiles of their scenes (`fusionlab.tiling`) instead of whole.
     workers : threads of this process; as many as there are cores by default.
     scheduler : address of a Dask scheduler that runs already, e.g. ``tcp://127.0.0.1:8786``; its
@@ -113,12 +104,12 @@ def score(
         When there is no such scheduler or device.
     """
     start = time.monotonic()
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    kind = TILE_BY_TILE if tiles else IMAGES
+    wanted = metric_library.resolve(metrics or kind.default)
     if device != "cpu" and scheduler is None:
         from fusionlab.metrics.batched import check_device
 
         check_device(device)
-    kind = TILE_BY_TILE if tiles else IMAGES
     with lab.writing():
         plans = {key: kind.plan(lab.index(*key)) for key in lab.datasets()}
         kept = {key: standing_scores(lab, kind, key, plans[key], wanted) for key in plans}
@@ -142,7 +133,7 @@ def missing(
 ) -> dict[str, Any]:
     """Return what `score` would have to measure, without measuring it."""
     kind = TILE_BY_TILE if tiles else IMAGES
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    wanted = metric_library.resolve(metrics or kind.default)
     counts = {}
     for key in lab.datasets():
         plans = kind.plan(lab.index(*key))
