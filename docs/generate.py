@@ -7,6 +7,7 @@ Run it after a change of metrics, tables, policies or commands: ``python docs/ge
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from importlib import resources
@@ -18,6 +19,8 @@ import typer
 from fusionlab import metrics, tables
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
+from fusionlab.selection import load_policy
+from fusionlab.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +145,22 @@ def policies() -> str:
     return "\n\n".join(f"```yaml\n{f.read_text(encoding='utf-8').strip()}\n```" for f in files)
 
 
+def guards() -> str:
+    """Return the limits of the default policy's guards, task by task."""
+    policy = load_policy(get_task("ivf").policy)
+    lines = [f"| guard | metric | {' | '.join(TASKS)} |", "| --- | --- |" + " --- |" * len(TASKS)]
+    for name, guard in policy.guards.items():
+        cells = [_limits(guard.limits(task)) for task in TASKS]
+        lines.append(f"| `{name}` | `{guard.metric}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _limits(limits: tuple[float, float] | None) -> str:
+    low, high = limits or (-math.inf, math.inf)
+    parts = [f">= {low:g}"] * (low > -math.inf) + [f"<= {high:g}"] * (high < math.inf)
+    return ", ".join(parts)
+
+
 def commands() -> str:
     """Return every command with its arguments and options."""
     lines: list[str] = []
@@ -200,6 +219,7 @@ PARTS = {
     "metric_overview": metric_overview,
     "metric_details": metric_details,
     "policies": policies,
+    "guards": guards,
     "commands": commands,
 }
 

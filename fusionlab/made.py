@@ -62,6 +62,15 @@ def add_made(lab: Lab, task: str, dataset: str, images: Sequence[Made]) -> None:
     lab.write_index(task, dataset, concat([index, added], INDEX))
 
 
+def drop_made(lab: Lab, task: str, dataset: str, name: str, keep: Iterable[str]) -> None:
+    """Forget the images called `name`, which were made, of all scenes but those to `keep`."""
+    index = lab.index(task, dataset)
+    made = index["notes"].str.startswith(_MADE) & (index["name"] == name)
+    gone = made & ~index["scene"].isin(list(keep))
+    if gone.any():
+        lab.write_index(task, dataset, index[~gone])
+
+
 def is_made(row: Mapping[str, Any]) -> bool:
     """Tell whether a row of the index is that of an image without a file."""
     return str(row["notes"]).startswith(_MADE)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from fusionlab.errors import LabError, UsageError
 from fusionlab.images import digest, luminance
-from fusionlab.made import Made, add_made
+from fusionlab.made import Made, add_made, drop_made
 from fusionlab.metrics import prepare
 from fusionlab.mosaic.blend import blend
 from fusionlab.mosaic.choice import shown_map
@@ -214,6 +214,7 @@ class _Run:
     ) -> None:
         """Write what the mosaics of one data set show, their scores, and who was refused."""
         lab = self.lab
+        drop_made(lab, *key, mosaic_name(self.name), [p.scene for p, _, _ in made])
         lab.replace_rejects("mosaic", *key, rejects_frame("mosaic", *key, refused))
         old = lab.mosaics(*key)
         old = old[old["name"] != mosaic_name(self.name)]

@@ -145,9 +145,7 @@ def test_it_is_stored_with_provenance_and_scored_like_any_candidate(made: Lab) -
     scores = made.scores("mff", "toy").query("method == 'mosaic(parts)'")
     values = scores.set_index("metric")["value"]
     assert set(values.index) == set(METRICS)
-    folder = made.path.parent.parent / "none"
-    assert not folder.exists()
-    entries = made.index("mff", "toy").query("scene == 'planted'").set_index("name")
+    entries = made.index("mff", "toy").query("scene == 'planted'").set_index("name", drop=False)
     near, far, truth = (
         luminance(made.images.read(Address.of(entries.loc[n]))) for n in ("near", "far", "truth")
     )
@@ -196,6 +194,16 @@ def test_what_does_not_gain_enough_is_refused_and_told(lab: Lab) -> None:
     assert "at least 50" in row["detail"]
     assert lab.labels("parts").equals(lab.labels("whole"))
     assert not (lab.index("mff", "toy")["flags"] == "mosaic").any()
+
+
+def test_a_mosaic_that_is_refused_later_is_forgotten(lab: Lab) -> None:
+    before = lab.index("mff", "toy"), lab.scores("mff", "toy")
+    mosaic(lab, "whole", "parts")
+    assert len(lab.index("mff", "toy")) == len(before[0]) + 1
+    mosaic(lab, "whole", "parts", margin=50.0)
+    pd.testing.assert_frame_equal(lab.index("mff", "toy"), before[0])
+    pd.testing.assert_frame_equal(lab.scores("mff", "toy"), before[1])
+    assert lab.mosaics("mff", "toy").empty
 
 
 def test_without_a_clear_lead_nothing_is_proposed(lab: Lab) -> None:
