@@ -12,7 +12,7 @@ import re
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
 from fusionlab.selection import load_policy
 from fusionlab.tasks import TASKS, get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(
@@ -160,14 +163,21 @@ def _limits(limits: tuple[float, float] | None) -> str:
 
 def commands() -> str:
     """Return every command with its arguments and options."""
-    root: Any = typer.main.get_command(app)
     lines: list[str] = []
-    for name, command in root.commands.items():
+    for name, command in _commands(typer.main.get_command(app)):
         lines += [f"## fusionlab {name}", "", _markdown(command.help), ""]
         lines += ["| argument or option | meaning | default |", "| --- | --- | --- |"]
         lines += [_parameter(p) for p in command.params if p.name != "help"]
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its full name, those of a group after it."""
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
 
 
 def _parameter(parameter: Any) -> str:

@@ -8,6 +8,7 @@
     lab/opinions/<task>-<dataset>.parquet   what people think of candidates, where it is known
     lab/scores/<task>-<dataset>.parquet     tidy metric values
     lab/tiles/<task>-<dataset>.parquet      the same, tile by tile
+    lab/trials/<task>-<dataset>.parquet     metric values of images made for validation
     lab/mosaics/<task>-<dataset>.parquet    which candidate a mosaic shows where
     lab/labels/<name>.parquet               curated manifests
     lab/overrides.parquet                   decisions of people that stand above any policy
@@ -58,7 +59,7 @@ FORMAT = 2
 _READABLE = (1, 2)
 
 #: Folders of tables, one file a data set or labels manifest.
-TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "mosaics", "labels")
+TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "trials", "mosaics", "labels")
 
 
 class Lab:
@@ -215,6 +216,20 @@ class Lab:
         """Replace the scores of the tiles of one data set."""
         self._still_mine()
         write_table(self.path / "tiles" / f"{task}-{dataset}.parquet", frame, TILES)
+
+    def trials(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the scores of what was made for the validation of one data set, never a label."""
+        return read_table(self.path / "trials" / f"{task}-{dataset}.parquet", SCORES)
+
+    def write_trials(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the scores of what was made for the validation of one data set."""
+        self._still_mine()
+        write_table(self.path / "trials" / f"{task}-{dataset}.parquet", frame, SCORES)
+
+    @property
+    def trial_parts(self) -> Place:
+        """Return the folder for the results of a run over trials."""
+        return self.path / "trials" / ".parts"
 
     def mosaics(self, task: str, dataset: str) -> pd.DataFrame:
         """Return what the mosaics of one data set show; empty where it has none."""

@@ -1,4 +1,4 @@
-"""The two kinds of scores, of whole images and of tiles: how they are measured, where they lie."""
+"""The kinds of scores, of images, tiles and trials: how they are measured, where they lie."""
 
 from __future__ import annotations
 
@@ -80,4 +80,15 @@ TILE_BY_TILE = Kind(
     parts=lambda lab: lab.tile_parts,
     read=lambda lab, *key: lab.tiles(*key),
     write=lambda lab, *given: lab.write_tiles(*given),
+)
+
+TRIALS = Kind(
+    "validate",
+    SCORES,
+    (),
+    plan_scenes,
+    score_batch,
+    parts=lambda lab: lab.trial_parts,
+    read=lambda lab, *key: lab.trials(*key),
+    write=lambda lab, *given: lab.write_trials(*given),
 )

@@ -50,7 +50,7 @@ class ScenePlan:
             region = block.region if block else ""
             plain = digest_of_sources(digests, region)
             with_truth = join_digests([plain, self.reference.digest]) if self.reference else None
-            candidate = block.digest if block else method
+            candidate = block.mark if block else method
             tiles = self._tiles_of(region)
             for metric in metrics:
                 sources = with_truth if metric.arity == "reference" else plain

@@ -112,14 +112,16 @@ def score(
         check_device(device)
     with lab.writing():
         plans = {key: kind.plan(lab.index(*key)) for key in lab.datasets()}
-        kept = {key: _standing_scores(lab, kind, key, plans[key], wanted) for key in plans}
+        kept = {key: standing_scores(lab, kind, key, plans[key], wanted) for key in plans}
         total = sum(_count_missing(plans[key], kept[key], wanted) for key in plans)
         failures: list[Failed] = []
         if total:
             works = (work for key in plans for work in _missing(plans[key], kept[key], wanted))
             advance = on_progress or (lambda _done, _total: None)
             with open_client(workers, scheduler) as client:
-                failures = _measure(lab, kind, client, works, device, lambda n: advance(n, total))
+                failures = measure_works(
+                    lab, kind, client, works, device, lambda n: advance(n, total)
+                )
         report = _finish(lab, kind, plans, wanted, failures)
     report.measured = total
     report.seconds = round(time.monotonic() - start, 3)
@@ -135,7 +137,7 @@ def missing(
     counts = {}
     for key in lab.datasets():
         plans = kind.plan(lab.index(*key))
-        standing = _standing_scores(lab, kind, key, plans, wanted)
+        standing = standing_scores(lab, kind, key, plans, wanted)
         counts["/".join(key)] = _count_missing(plans, standing, wanted)
     return {
         "metrics": [metric.name for metric in wanted],
@@ -144,7 +146,7 @@ def missing(
     }
 
 
-def _standing_scores(
+def standing_scores(
     lab: Lab, kind: Kind, key: Dataset, plans: list[ScenePlan], wanted: Sequence[Metric]
 ) -> pd.DataFrame:
     """Return the scores of one data set that still stand, of this run's metrics and of others."""
@@ -185,7 +187,7 @@ def _count_missing(plans: list[ScenePlan], standing: pd.DataFrame, wanted: Seque
     return sum(len(work.candidates) for work in _missing(plans, standing, wanted))
 
 
-def _measure(
+def measure_works(
     lab: Lab,
     kind: Kind,
     client: Client,
@@ -261,9 +263,9 @@ def _finish(
     """Merge the parts into one table a data set, write the rejects, and count."""
     report = ScoreReport([metric.name for metric in wanted])
     for key, scenes in plans.items():
-        scores = _standing_scores(lab, kind, key, scenes, wanted)
+        scores = standing_scores(lab, kind, key, scenes, wanted)
         kind.write(lab, *key, scores)
-        mine = [_reject_row(f) for f in failures if (f.task, f.dataset) == key]
+        mine = [reject_row(f) for f in failures if (f.task, f.dataset) == key]
         lab.replace_rejects(kind.stage, *key, rejects_frame(kind.stage, *key, mine))
         report.scenes += len(scenes)
         report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
@@ -278,7 +280,8 @@ def _count_nan(scores: pd.DataFrame, counts: dict[str, int]) -> None:
         counts[str(metric)] = counts.get(str(metric), 0) + int(count)
 
 
-def _reject_row(failed: Failed) -> dict[str, str]:
+def reject_row(failed: Failed) -> dict[str, str]:
+    """Return the columns of the rejects table that a failure fills."""
     return {
         "scene": failed.scene,
         "role": "method" if failed.method else "source",

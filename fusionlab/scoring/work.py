@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from fusionlab.decoys import DECOYS
+from fusionlab.decoys import DECOYS, spoil
 from fusionlab.errors import FusionLabError, LabError
 from fusionlab.images import digest, luminance
 from fusionlab.metrics import prepare
@@ -30,11 +30,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One image in the store: where it is, the digest it must have, the region it shows."""
+    """One image in the store: where it is, the digest it must have, the region it shows.
+
+    Attributes
+    ----------
+    spoil : the way of `fusionlab.decoys.SPOILS` in which it is spoiled before it is measured.
+    """
 
     address: Address
     digest: str
     region: str = ""
+    spoil: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Return what the measured pixels are known by."""
+        return f"{self.spoil}({self.digest})" if self.spoil else self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,9 @@ class Stamp:
     """What one score is computed from; two equal stamps mean the same value.
 
     The digests are those of the sources (with the truth, for metrics that use it) and of the
-    candidate's pixels; a decoy's digest is its name, for it is made from the sources. The tile is
-    the part of the scene that was measured; the empty text is all that the candidate shows.
+    candidate's pixels; a decoy's digest is its name, for it is made from the sources, and a spoiled
+    candidate's says how it is spoiled, and which pixels. The tile is the part of the scene that was
+    measured; the empty text is all that the candidate shows.
     """
 
     task: str
@@ -220,7 +232,8 @@ def fused_image(store: ImageStore, candidate: CandidateWork, sources: list[Lumin
     """Read a candidate, or make a decoy of sources that show what it is to show."""
     if candidate.block is None:
         return DECOYS[candidate.method](sources[0], sources[1])
-    return read_luminance(store, candidate.block)
+    image = read_luminance(store, candidate.block)
+    return spoil(image, candidate.block.spoil) if candidate.block.spoil else image
 
 
 def attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Failed:
