@@ -46,6 +46,18 @@ COMMANDS = {
     },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
     "why": {"--lab", "--labels", "--json"},
+    "override": {
+        "--because",
+        "--lab",
+        "--by",
+        "--accept",
+        "--veto",
+        "--withdraw",
+        "--labels",
+        "--dry-run",
+        "--json",
+    },
+    "overrides": {"--lab", "--history", "--csv", "--json"},
     "info": {"--lab", "--json"},
     "verify": {"--lab", "--workers", "--json"},
     "pack": {"--out", "--lab", "--workers", "--dry-run", "--json"},
@@ -188,6 +200,41 @@ def test_why_shows_every_candidate_and_the_reason(lab: Lab) -> None:
     assert answer["reasons"][0] in shown.output.replace("\n", "") or "lead" in answer["reasons"][0]
 
 
+def test_override_and_overrides(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=2)
+    run("score", "--lab", made.path)
+    run("select", "--lab", made.path, "--name", "first")
+    label = made.labels("first").set_index("scene")["method"]["s1"]
+    say = ("--lab", made.path, "--by", "ann", "--because", "a reason")
+    assert run_json("override", "s0", "mean", *say, "--dry-run")["verdict"] == "choose"
+    assert made.overrides().empty
+    assert run_json("override", "toy/s0", "mean", *say)["number"] == 1
+    assert run_json("override", "s1", "--accept", *say)["method"] == label
+    assert run_json("override", "s0", "--veto", *say)["method"] == ""
+    listed = run("overrides", "--lab", made.path)
+    assert "ivf/toy/s0" in listed.output
+    assert "a reason" in listed.output
+    assert [row["verdict"] for row in run_json("overrides", "--lab", made.path)] == [
+        "veto",
+        "accept",
+    ]
+    shown = run("override", "s1", "--withdraw", *say)
+    assert "fusionlab select" in shown.output
+    assert len(run_json("overrides", "--lab", made.path)) == 1
+    history = run_json("overrides", "--lab", made.path, "--history", "--csv", tmp_path / "o.csv")
+    assert len(history) == len(pd.read_csv(tmp_path / "o.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong", [("s0",), ("s0", "mean", "--veto"), ("s0", "--veto", "--withdraw"), ("s0", "--accept")]
+)
+def test_override_wants_one_thing_and_a_label_to_accept(tmp_path: Path, wrong: tuple) -> None:
+    made = make_lab(tmp_path, scenes=1)
+    result = run("override", *wrong, "--lab", made.path, "--by", "a", "--because", "b")
+    assert result.exit_code == (1 if "--accept" in wrong else 2)
+    assert ("fusionlab select" if "--accept" in wrong else "say one thing") in result.output
+
+
 def test_measure_prints_what_the_library_says(lab: Lab) -> None:
     images = lab.path.parent / "images" / "toy"
     paths = [images / "ir/s0.png", images / "vis/s0.png", images / "out/mean/s0.png"]
@@ -218,6 +265,8 @@ def test_metrics_and_policies_are_listed_and_explained() -> None:
         (("select", "--name", "x", "--task", "ivg"), "ivf"),
         (("audit", "--labels", "frist"), "first"),
         (("why", "s11"), "s1"),
+        (("override", "s11", "mean", "--because", "b", "--by", "ann"), "s1"),
+        (("override", "s1", "maen", "--because", "b", "--by", "ann"), "mean"),
     ],
 )
 def test_unknown_names_exit_with_2_and_the_nearest_right_one(

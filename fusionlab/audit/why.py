@@ -9,7 +9,8 @@ import pandas as pd
 
 from fusionlab.audit.frames import open_labels
 from fusionlab.decoys import DECOY_PREFIX
-from fusionlab.errors import LabError, UnknownNameError
+from fusionlab.errors import LabError
+from fusionlab.naming import find_scene, rows_of
 from fusionlab.selection.policy import Policy
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.select import rank_candidates
@@ -114,16 +115,8 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
 
 
 def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
-    parts = [chosen["scene"], chosen["dataset"] + "/" + chosen["scene"]]
-    parts.append(chosen["task"] + "/" + parts[1])
-    hits = chosen[(parts[0] == scene) | (parts[1] == scene) | (parts[2] == scene)]
-    if hits.empty:
-        known = parts[min(scene.count("/"), 2)]
-        raise UnknownNameError("scene", scene, set(known), f"labels {name!r}")
-    if len(hits) > 1:
-        places = ", ".join(sorted(parts[2][hits.index]))
-        raise LabError(f"scene {scene!r} is in several data sets, name one: {places}")
-    return {str(column): value for column, value in hits.iloc[0].items()}
+    label = rows_of(chosen, find_scene(chosen, scene, f"labels {name!r}")).iloc[0]
+    return {str(column): value for column, value in label.items()}
 
 
 def _with_others(

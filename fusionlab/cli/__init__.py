@@ -1,4 +1,4 @@
-"""The command line: one thin function a command, in four files by what they are for.
+"""The command line: one thin function a command, in five files by what they are for.
 
 Heavy imports stay inside the commands, so that help answers at once.
 """
@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics, policies
+from fusionlab.cli.people import override, overrides
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
@@ -78,7 +79,11 @@ def _root(
     pass
 
 
-COMMANDS = (ingest, score, select, audit, why, info, verify, pack, measure, metrics, policies, demo)
+COMMANDS = (
+    *(ingest, score, select, audit, why),
+    *(override, overrides),
+    *(info, verify, pack, measure, metrics, policies, demo),
+)
 for command in COMMANDS:
     app.command()(command)
 
