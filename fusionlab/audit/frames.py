@@ -22,6 +22,8 @@ TRUTH_METRIC = "PSNR_ref"
 def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, pd.DataFrame]:
     """Open a lab and one of its labels manifests; without a name, the only one there is.
 
+    Of a manifest with several rows a scene, the labels are returned, those of place 1.
+
     Raises
     ------
     LabError
@@ -32,7 +34,8 @@ def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, p
     if labels is None and len(names) > 1:
         raise LabError(f"{opened.path}: holds several labels sets, name one: {', '.join(names)}")
     name = labels or (names[0] if names else "NAME")
-    return opened, name, opened.labels(name)
+    rows = opened.labels(name)
+    return opened, name, rows[rows["place"] == 1].reset_index(drop=True)
 
 
 def wins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.audit.frames import open_labels
-from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.audit.ranked import Ranked, decoy_reason, rank_again
 from fusionlab.errors import LabError
 from fusionlab.naming import find_scene, rows_of
 from fusionlab.selection.policy import Policy
-from fusionlab.selection.scored import current_scores
-from fusionlab.selection.select import rank_candidates
-from fusionlab.selection.traits import allowed, candidate_traits
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
 
@@ -93,87 +92,37 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
     opened, name, chosen = open_labels(lab, labels)
     label = _find(chosen, scene, name)
     policy = Policy.model_validate_json(read_note(opened.labels_path(name)))
-    weights = policy.task_weights(label["task"])
-    scores = current_scores(opened, label["task"], label["dataset"], list(weights))
-    scores = scores.loc[[label["scene"]]]
-    traits = candidate_traits(opened.index(label["task"], label["dataset"]))
-    taking_part = allowed(scores, policy, traits)
-    is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    ranked = rank_candidates(taking_part[~is_decoy], policy, label["task"], traits)
-    if ranked.empty or ranked.iloc[0]["method"] != label["method"]:
-        raise LabError(
-            f"{opened.path}: scores of {scene} have changed since labels {name!r} were selected; "
-            f"select again: fusionlab select --lab {opened.path} --name {name}"
-        )
-    together = rank_candidates(taking_part, policy, label["task"], traits)
-    excluded = traits.reindex(scores.index.difference(taking_part.index)).reset_index()
-    table = _with_values(_with_others(ranked, together, excluded), scores)
-    reasons = [*_reasons(ranked, weights), *_excluded_reason(excluded), *_decoy_reason(label)]
+    ranked = rank_again(opened, policy, label["task"], label["dataset"], [label["scene"]])
+    check_current(opened, name, ranked, label)
     return Why(
-        label["task"], label["dataset"], label["scene"], label["method"], policy, table, reasons
+        label["task"],
+        label["dataset"],
+        label["scene"],
+        label["method"],
+        policy,
+        ranked.table(label["scene"]),
+        [*ranked.reasons(label["scene"]), *decoy_reason(label)],
     )
+
+
+def check_current(lab: Lab, name: str, ranked: Ranked, label: Mapping[str, Any]) -> None:
+    """Refuse a label that the policy would not choose by the scores there are now.
+
+    Raises
+    ------
+    LabError
+        With the command that selects again.
+    """
+    chosen = label["policy_method"] or label["method"]
+    if not label["policy_method"] and label["chosen_by"] != "policy":
+        return  # the policy chose nothing, and a person did
+    if ranked.winner(label["scene"]) != chosen:
+        raise LabError(
+            f"{lab.path}: scores of {label['scene']} have changed since labels {name!r} were "
+            f"selected; select again: fusionlab select --lab {lab.path} --name {name}"
+        )
 
 
 def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
     label = rows_of(chosen, find_scene(chosen, scene, f"labels {name!r}")).iloc[0]
     return {str(column): value for column, value in label.items()}
-
-
-def _with_others(
-    ranked: pd.DataFrame, together: pd.DataFrame, excluded: pd.DataFrame
-) -> pd.DataFrame:
-    """Put under the candidates the decoys, with the totals they get when all take part.
-
-    Below stand the candidates that the policy excludes.
-    """
-    decoys = together[together["method"].str.startswith(DECOY_PREFIX)].drop(columns="place")
-    others = [frame for frame in (decoys, excluded) if len(frame)]
-    return pd.concat([ranked, *others], ignore_index=True)
-
-
-def _with_values(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    table = table.drop(columns="scene")
-    values = scores.droplevel("scene").reindex(table["method"]).reset_index(drop=True)
-    ordered = ["place", "method", "total"]
-    for metric in values.columns:
-        table[metric] = values[metric]
-        ordered += [metric, f"norm_{metric}"]
-    return table[[*ordered, "penalty", "flags", "family"]]
-
-
-def _reasons(ranked: pd.DataFrame, weights: Any) -> list[str]:
-    """Say what the winner's lead over the runner-up is made of."""
-    first = ranked.iloc[0]
-    if len(ranked) == 1:
-        return [f"{first['method']} is the only candidate."]
-    second = ranked.iloc[1]
-    lead = first["total"] - second["total"]
-    opening = (
-        f"{first['method']} totals {first['total']:.4f}, {second['method']} {second['total']:.4f}"
-    )
-    if lead == 0:
-        return [f"{opening}: a tie, broken by {' then '.join(weights)}, then by name."]
-    shares = {
-        m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / sum(weights.values())
-        for m, w in weights.items()
-    }
-    if first["penalty"] != second["penalty"]:
-        shares["penalties"] = second["penalty"] - first["penalty"]
-    parts = [f"{m} {share:+.4f}" for m, share in sorted(shares.items(), key=lambda s: -s[1])]
-    return [f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."]
-
-
-def _excluded_reason(excluded: pd.DataFrame) -> list[str]:
-    if excluded.empty:
-        return []
-    named = ", ".join(f"{row.method} ({row.flags})" for row in excluded.itertuples())
-    return [f"Excluded by the policy for their flags: {named}."]
-
-
-def _decoy_reason(label: dict[str, Any]) -> list[str]:
-    if not label["decoy"]:
-        return []
-    return [
-        f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
-        "this policy does not tell a fused image from that."
-    ]

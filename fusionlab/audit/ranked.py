@@ -1,0 +1,125 @@
+"""The candidates of one data set, ranked again as they were when the labels were chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.selection.scored import current_scores
+from fusionlab.selection.select import rank_candidates
+from fusionlab.selection.traits import allowed, candidate_traits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fusionlab.lab import Lab
+    from fusionlab.selection.policy import Policy
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates and decoys of some scenes of one data set under one policy.
+
+    Attributes
+    ----------
+    weights : metric -> weight of the policy for this task.
+    scores : one row a candidate or decoy, index (scene, method), one column a metric.
+    real : the candidates that take part, as `rank_candidates` orders them.
+    together : the same with the decoys among them.
+    excluded : columns ``scene, method, flags, family`` of who does not take part.
+    """
+
+    weights: Mapping[str, float]
+    scores: pd.DataFrame
+    real: pd.DataFrame
+    together: pd.DataFrame
+    excluded: pd.DataFrame
+
+    def winner(self, scene: str) -> str:
+        """Return the candidate that the policy puts first, or the empty text."""
+        first = self.real.loc[self.real["scene"] == scene, "method"]
+        return "" if first.empty else str(first.iloc[0])
+
+    def table(self, scene: str) -> pd.DataFrame:
+        """Return candidates by place, then decoys, then who takes no part; see `Why.table`."""
+        ranked, together, excluded = (
+            frame[frame["scene"] == scene] for frame in (self.real, self.together, self.excluded)
+        )
+        decoys = together[together["method"].str.startswith(DECOY_PREFIX)].drop(columns="place")
+        others = [frame for frame in (decoys, excluded) if len(frame)]
+        table = pd.concat([ranked, *others], ignore_index=True).drop(columns="scene")
+        here = self.scores.index.get_level_values("scene") == scene
+        values = self.scores[here].droplevel("scene").reindex(table["method"])
+        ordered = ["place", "method", "total"]
+        for metric in values.columns:
+            table[metric] = values[metric].to_numpy()
+            ordered += [metric, f"norm_{metric}"]
+        return table[[*ordered, "penalty", "flags", "family"]]
+
+    def reasons(self, scene: str) -> list[str]:
+        """Say what the winner's lead is made of, and who takes no part."""
+        ranked = self.real[self.real["scene"] == scene]
+        lead = [] if ranked.empty else [_lead(ranked, self.weights)]
+        return [*lead, *_excluded_reason(self.excluded[self.excluded["scene"] == scene])]
+
+
+def rank_again(
+    lab: Lab, policy: Policy, task: str, dataset: str, scenes: list[str] | None = None
+) -> Ranked:
+    """Rank the candidates of a data set, or of some of its scenes, by the scores there are now."""
+    weights = policy.task_weights(task)
+    scores = current_scores(lab, task, dataset, list(weights))
+    if scenes is not None:
+        scores = scores[scores.index.get_level_values("scene").isin(scenes)]
+    traits = candidate_traits(lab.index(task, dataset))
+    taking_part = allowed(scores, policy, traits)
+    is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
+    return Ranked(
+        weights,
+        scores,
+        rank_candidates(taking_part[~is_decoy], policy, task, traits),
+        rank_candidates(taking_part, policy, task, traits),
+        traits.reindex(scores.index.difference(taking_part.index)).reset_index(),
+    )
+
+
+def _lead(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
+    """Say what the winner's lead over the runner-up is made of."""
+    first = ranked.iloc[0]
+    if len(ranked) == 1:
+        return f"{first['method']} is the only candidate."
+    second = ranked.iloc[1]
+    lead = first["total"] - second["total"]
+    opening = (
+        f"{first['method']} totals {first['total']:.4f}, {second['method']} {second['total']:.4f}"
+    )
+    if lead == 0:
+        return f"{opening}: a tie, broken by {' then '.join(weights)}, then by name."
+    shares = {
+        m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / sum(weights.values())
+        for m, w in weights.items()
+    }
+    if first["penalty"] != second["penalty"]:
+        shares["penalties"] = second["penalty"] - first["penalty"]
+    parts = [f"{m} {share:+.4f}" for m, share in sorted(shares.items(), key=lambda s: -s[1])]
+    return f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."
+
+
+def _excluded_reason(excluded: pd.DataFrame) -> list[str]:
+    if excluded.empty:
+        return []
+    named = ", ".join(f"{row.method} ({row.flags})" for row in excluded.itertuples())
+    return [f"Excluded by the policy for their flags: {named}."]
+
+
+def decoy_reason(label: Mapping[str, Any]) -> list[str]:
+    """Warn when a decoy would have won."""
+    if not label["decoy"]:
+        return []
+    return [
+        f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
+        "this policy does not tell a fused image from that."
+    ]
