@@ -58,6 +58,7 @@ COMMANDS = {
         "--json",
     },
     "overrides": {"--lab", "--history", "--csv", "--json"},
+    "review": {"--lab", "--labels", "--by", "--port", "--no-browser", "--json"},
     "info": {"--lab", "--json"},
     "verify": {"--lab", "--workers", "--json"},
     "pack": {"--out", "--lab", "--workers", "--dry-run", "--json"},
@@ -128,7 +129,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\nfrom typer.testing import CliRunner\nfrom fusionlab.cli import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "print(*{'torch','dask','distributed','zarr','pandas','numpy','numba','cv2','pyarrow',"
-        "'pydantic','yaml'} & set(sys.modules))"
+        "'pydantic','yaml','starlette','uvicorn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

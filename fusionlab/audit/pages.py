@@ -59,5 +59,10 @@ def render_scene(
 
 def assets() -> dict[str, bytes]:
     """Return the style and the scripts of the pages by their file names."""
-    folder = resources.files("fusionlab.audit") / "static"
+    return static_files("fusionlab.audit")
+
+
+def static_files(package: str) -> dict[str, bytes]:
+    """Return the files of the folder ``static`` of a package by their names."""
+    folder = resources.files(package) / "static"
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}

@@ -99,6 +99,48 @@ def overrides(
         terminal.print_frame("Decisions of people", _readable(frame))
 
 
+def review(
+    lab: LabOption = Path("lab"),
+    labels: LabelsOption = None,
+    by: ByOption = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 is any free one.")
+    ] = 8765,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address only, and open nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Review labels in a browser, by keyboard, the least certain first.
+
+    Every decision is saved at once, as fusionlab override would. The pages are served to this
+    machine alone, until Ctrl-C. Press ? in the browser for the keys.
+
+    Example: fusionlab review --lab lab --labels first
+    """
+    from fusionlab.lab import Lab
+    from fusionlab.review import review as run
+    from fusionlab.selection import shipped_policies
+
+    def ready(address: str, scenes: int, done: int) -> None:
+        terminal.err.print(f"{scenes} scenes, {done} of them reviewed; Ctrl-C ends", style="dim")
+        terminal.err.print(address, soft_wrap=True, highlight=False, markup=False)
+
+    report = run(
+        Lab.open(lab), labels, by=by or "", port=port, browser=not no_browser, on_ready=ready
+    )
+    if as_json:
+        terminal.print_json(report.as_dict())
+        return
+    terminal.print_facts(report.as_dict().items())
+    policy = report.policy if report.policy in shipped_policies() else "POLICY.yaml"
+    names = (str(lab), policy, report.labels)
+    quoted = [shlex.quote(name) for name in names]
+    terminal.err.print(
+        "next: fusionlab select --lab {} --policy {} --name {}".format(*quoted), style="dim"
+    )
+
+
 def _flags(accept: bool, veto: bool, withdraw: bool) -> dict[Verdict, bool]:
     return {"accept": accept, "veto": veto, "withdraw": withdraw}
 
