@@ -32,13 +32,13 @@ from fusionlab.paths import is_empty, to_place
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import (
     INDEX,
-    LABELS_ADDED,
     OPINIONS,
     OVERRIDES,
     REJECTS,
     SCORES,
     TILES,
     concat,
+    read_labels,
     read_table,
     write_table,
 )
@@ -262,8 +262,7 @@ class Lab:
         """
         path = self.labels_path(name)
         if path.exists():
-            frame = read_table(path)
-            return frame.assign(**{c: v for c, v in LABELS_ADDED.items() if c not in frame})
+            return read_labels(path)
         if not self.labels_names():
             raise LabError(
                 f"{self.path}: has no labels yet. Select some first: "

@@ -8,6 +8,7 @@ where there is only one::
     audit.why("carLight", "lab")
 """
 
+from fusionlab.audit.diff import diff
 from fusionlab.audit.frames import all_frames, certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
 from fusionlab.audit.why import Why, why
@@ -17,6 +18,7 @@ __all__ = [
     "all_frames",
     "certainty",
     "decoys",
+    "diff",
     "families",
     "fingerprints",
     "margins",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,10 +39,33 @@ class Ranked:
     together: pd.DataFrame
     excluded: pd.DataFrame
 
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], dict[str, Any]]:
+        rows = [{str(k): v for k, v in row.items()} for row in self.real.to_dict("records")]
+        return {(row["scene"], row["method"]): row for row in rows}
+
+    @cached_property
+    def _winners(self) -> dict[str, str]:
+        first = self.real[self.real["place"] == 1]
+        return dict(zip(first["scene"], first["method"], strict=True))
+
+    @cached_property
+    def _away(self) -> dict[tuple[str, str], str]:
+        excluded = self.excluded
+        places = zip(excluded["scene"], excluded["method"], strict=True)
+        return dict(zip(places, excluded["flags"], strict=True))
+
+    def row(self, scene: str, method: str) -> dict[str, Any] | None:
+        """Return what a candidate that takes part has got, as a row of `real`."""
+        return self._rows.get((scene, method))
+
+    def turned_away(self, scene: str, method: str) -> str:
+        """Return why a candidate takes no part; the empty text for one that does."""
+        return self._away.get((scene, method), "")
+
     def winner(self, scene: str) -> str:
         """Return the candidate that the policy puts first, or the empty text."""
-        first = self.real.loc[self.real["scene"] == scene, "method"]
-        return "" if first.empty else str(first.iloc[0])
+        return self._winners.get(scene, "")
 
     def table(self, scene: str) -> pd.DataFrame:
         """Return candidates by place, then decoys, then who takes no part; see `Why.table`."""
@@ -98,14 +122,35 @@ def _lead(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
     )
     if lead == 0:
         return f"{opening}: a tie, broken by {' then '.join(weights)}, then by name."
-    shares = {
-        m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / sum(weights.values())
-        for m, w in weights.items()
-    }
+    return f"{opening}: a lead of {lead:.4f}, made of {in_words(shares(dict(first), dict(second), weights))}."
+
+
+def shares(
+    first: Mapping[str, Any], second: Mapping[str, Any], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what the first candidate's lead over the second is made of, metric by metric.
+
+    Parameters
+    ----------
+    first, second : rows of `Ranked.real` of one scene.
+    weights : metric -> weight.
+
+    Returns
+    -------
+    metric -> ``w_m (n_m(first) - n_m(second)) / sum_m w_m``, and ``penalties`` where they differ;
+    the sum is the difference of the totals.
+    """
+    total = sum(weights.values())
+    found = {m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / total for m, w in weights.items()}
     if first["penalty"] != second["penalty"]:
-        shares["penalties"] = second["penalty"] - first["penalty"]
-    parts = [f"{m} {share:+.4f}" for m, share in sorted(shares.items(), key=lambda s: -s[1])]
-    return f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."
+        found["penalties"] = second["penalty"] - first["penalty"]
+    return found
+
+
+def in_words(shares: Mapping[str, float]) -> str:
+    """Return what a lead is made of, the largest share first."""
+    ordered = sorted(shares.items(), key=lambda share: -share[1])
+    return ", ".join(f"{name} {share:+.4f}" for name, share in ordered)
 
 
 def _excluded_reason(excluded: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics, policies
 from fusionlab.cli.people import override, overrides, review
-from fusionlab.cli.questions import audit, why
+from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.errors import FusionLabError
@@ -80,7 +80,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, score, select, audit, why),
+    *(ingest, score, select, audit, why, diff),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, policies, demo),
 )

@@ -1,4 +1,4 @@
-"""Questions about labels: audit and why."""
+"""Questions about labels: audit, why and diff."""
 
 from __future__ import annotations
 
@@ -70,6 +70,45 @@ def why(
     terminal.print_frame(f"{title} v{found.policy.version}", found.readable())
     for reason in found.reasons:
         terminal.out.print(reason, highlight=False)
+
+
+def diff(
+    a: Annotated[
+        str, typer.Argument(metavar="LABELS_A", help="A labels manifest: its name, or its path.")
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="LABELS_B", help="Another, which the reasons are told for.")
+    ],
+    lab: LabOption = Path("lab"),
+    csv: Annotated[Path | None, typer.Option(help="Write every scene to this file as CSV.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which labels changed from one manifest to another, and why.
+
+    Example: fusionlab diff first second --lab lab --csv changes.csv
+    """
+    from fusionlab.audit.diff import diff as run
+    from fusionlab.audit.diff import summary
+
+    changes = run(a, b, lab)
+    counts, changed = summary(changes), changes[changes["change"] != "same"]
+    if csv is not None:
+        changes.to_csv(csv, index=False)
+        terminal.err.print(f"{len(changes)} scenes written to {csv}", style="dim")
+    if as_json:
+        rows = {"summary": terminal.records(counts), "changes": terminal.records(changed)}
+        terminal.print_json({"a": a, "b": b, **rows})
+        return
+    terminal.print_frame(f"From {a} to {b}", counts)
+    if len(changed):
+        terminal.print_frame("What changed", _readable(changed), limit=30)
+
+
+def _readable(changed: pd.DataFrame) -> pd.DataFrame:
+    place = changed["task"] + "/" + changed["dataset"] + "/" + changed["scene"]
+    columns = ["method_a", "method_b", "margin_a", "margin_b", "stability_a", "stability_b"]
+    told = [c for c in columns if not c.startswith("stability") or changed[c].notna().any()]
+    return changed.assign(scene=place)[["scene", *told, "reason", "detail"]]
 
 
 def _winners(wins: pd.DataFrame) -> pd.DataFrame:
