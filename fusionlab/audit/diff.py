@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pydantic import ValidationError
 
-from fusionlab.audit.ranked import Ranked, in_words, rank_again, shares
+from fusionlab.audit.ranked import in_words, rank_again, shares
 from fusionlab.errors import ConfigError, LabError
 from fusionlab.lab import Lab
 from fusionlab.overrides import standing
@@ -159,7 +159,7 @@ class _Evidence:
         index = lab.index(task, dataset)
         methods = index[index["role"] == "method"]
         self.now = methods.set_index(["scene", "name"])["digest"].to_dict()
-        self.ranked = {m.name: _ranked(lab, m.policy, task, dataset) for m in (first, second)}
+        self.under = {m.name: _under(lab, m.policy, task, dataset) for m in (first, second)}
         rejects = lab.rejects()
         mine = (rejects["stage"] == "select") & (rejects["role"] == "scene")
         mine &= (rejects["task"] == task) & (rejects["dataset"] == dataset)
@@ -203,41 +203,67 @@ class _Evidence:
     def _turned_away(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         sides = ((self.second, row["method_a"]), (self.first, row["method_b"]))
         for manifest, method in sides:
-            ranked = self.ranked[manifest.name]
-            why = ranked and ranked.turned_away(row["scene"], method)
+            under = self.under[manifest.name]
+            why = under and under.turned_away.get((row["scene"], method))
             if why:
                 return "turned_away", f"{manifest.name} turns {method} away: {why}"
         return None
 
     def _policies(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         scene, a, b = row["scene"], row["method_a"], row["method_b"]
-        before, after = self.ranked[self.first.name], self.ranked[self.second.name]
-        if before is not None and before.winner(scene) == b:
+        before, after = self.under[self.first.name], self.under[self.second.name]
+        if before is not None and before.winners.get(scene) == b:
             said = f"the policy of {self.first.name} chooses {b} too by the scores there are now"
             return "new", f"{said}: candidates or scores came after it"
         parts = self.deltas(row)
         if after is None or not parts:
             return None
         lead = f"{b} leads {a} by {sum(parts.values()):.4f} under the policy of {self.second.name}"
-        if after.winner(scene) != b:
-            return "scores", f"{after.winner(scene)} would be chosen by the scores there are now"
+        if after.winners.get(scene) != b:
+            return (
+                "scores",
+                f"{after.winners.get(scene)} would be chosen by the scores there are now",
+            )
         return "metrics", f"{lead}, made of {in_words(parts)}"
 
     def deltas(self, row: Mapping[str, Any]) -> dict[str, float]:
         """Return what b's lead over a is made of under the policy of b."""
-        ranked = self.ranked[self.second.name]
-        if ranked is None or row["change"] != "changed":
+        under = self.under[self.second.name]
+        if under is None or row["change"] != "changed":
             return {}
-        first = ranked.row(row["scene"], row["method_b"])
-        second = ranked.row(row["scene"], row["method_a"])
-        return shares(first, second, ranked.weights) if first and second else {}
+        first, second = (under.rows.get((row["scene"], row[f"method_{side}"])) for side in "ba")
+        return shares(first, second, under.weights) if first and second else {}
 
 
-def _ranked(lab: Lab, policy: Policy | None, task: str, dataset: str) -> Ranked | None:
+@dataclass(frozen=True)
+class _Under:
+    """One data set under one policy, by scene and method.
+
+    Attributes
+    ----------
+    rows : what each candidate that takes part has got, as in `Ranked.real`.
+    winners : scene -> method.
+    turned_away : why a candidate takes no part.
+    """
+
+    weights: Mapping[str, float]
+    rows: Mapping[tuple[str, str], dict[str, Any]]
+    winners: Mapping[str, str]
+    turned_away: Mapping[tuple[str, str], str]
+
+
+def _under(lab: Lab, policy: Policy | None, task: str, dataset: str) -> _Under | None:
     """Rank a data set as a policy would now; None where that cannot be."""
     if policy is None:
         return None
     try:
-        return rank_again(lab, policy, task, dataset)
+        ranked = rank_again(lab, policy, task, dataset)
     except (LabError, ConfigError):  # scores or weights are missing: the labels can be compared yet
         return None
+    real, away = ranked.real.to_dict("records"), ranked.excluded.to_dict("records")
+    return _Under(
+        ranked.weights,
+        {(row["scene"], row["method"]): {str(k): v for k, v in row.items()} for row in real},
+        {row["scene"]: row["method"] for row in real if row["place"] == 1},
+        {(row["scene"], row["method"]): row["flags"] for row in away},
+    )

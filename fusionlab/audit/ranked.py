@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -39,33 +38,10 @@ class Ranked:
     together: pd.DataFrame
     excluded: pd.DataFrame
 
-    @cached_property
-    def _rows(self) -> dict[tuple[str, str], dict[str, Any]]:
-        rows = [{str(k): v for k, v in row.items()} for row in self.real.to_dict("records")]
-        return {(row["scene"], row["method"]): row for row in rows}
-
-    @cached_property
-    def _winners(self) -> dict[str, str]:
-        first = self.real[self.real["place"] == 1]
-        return dict(zip(first["scene"], first["method"], strict=True))
-
-    @cached_property
-    def _away(self) -> dict[tuple[str, str], str]:
-        excluded = self.excluded
-        places = zip(excluded["scene"], excluded["method"], strict=True)
-        return dict(zip(places, excluded["flags"], strict=True))
-
-    def row(self, scene: str, method: str) -> dict[str, Any] | None:
-        """Return what a candidate that takes part has got, as a row of `real`."""
-        return self._rows.get((scene, method))
-
-    def turned_away(self, scene: str, method: str) -> str:
-        """Return why a candidate takes no part; the empty text for one that does."""
-        return self._away.get((scene, method), "")
-
     def winner(self, scene: str) -> str:
         """Return the candidate that the policy puts first, or the empty text."""
-        return self._winners.get(scene, "")
+        first = self.real.loc[self.real["scene"] == scene, "method"]
+        return "" if first.empty else str(first.iloc[0])
 
     def table(self, scene: str) -> pd.DataFrame:
         """Return candidates by place, then decoys, then who takes no part; see `Why.table`."""
@@ -122,7 +98,8 @@ def _lead(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
     )
     if lead == 0:
         return f"{opening}: a tie, broken by {' then '.join(weights)}, then by name."
-    return f"{opening}: a lead of {lead:.4f}, made of {in_words(shares(dict(first), dict(second), weights))}."
+    parts = in_words(shares(dict(first), dict(second), weights))
+    return f"{opening}: a lead of {lead:.4f}, made of {parts}."
 
 
 def shares(
