@@ -102,3 +102,8 @@ def table_of(frame: pd.DataFrame, hints: Mapping[str, str] | None = None) -> Tab
         for values in frame.itertuples(index=False, name=None)
     ]
     return Table(columns, rows)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fusionlab.audit.marks import families, fingerprints
 from fusionlab.decoys import DECOY_PREFIX, DECOYS
 from fusionlab.errors import LabError
 from fusionlab.lab import Lab
@@ -143,20 +142,3 @@ def certainty(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.D
     quantiles = grouped["margin"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     quantiles.columns = pd.Index(["margin_p10", "margin_median", "margin_p90"])
     return frame.join(quantiles).reset_index()
-
-
-def all_frames(
-    lab: Lab | Place | str = "lab", labels: str | None = None
-) -> dict[str, pd.DataFrame]:
-    """Return every frame of the audit by its name."""
-    opened, name, _ = open_labels(lab, labels)
-    return {
-        "wins": wins(opened, name),
-        "margins": margins(opened, name),
-        "certainty": certainty(opened, name),
-        "decoys": decoys(opened, name),
-        "truth": truth(opened, name),
-        "rejects": rejects(opened),
-        "fingerprints": fingerprints(opened),
-        "families": families(opened),
-    }

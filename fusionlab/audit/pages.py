@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
 
 from fusionlab import __version__
 
@@ -55,6 +56,12 @@ def render_scene(
     more : what that template wants besides.
     """
     return render(template, root, page=page, labels=labels, **more)
+
+
+def plotly_script() -> bytes:
+    """Return Plotly for the browser, as the installed package brings it."""
+    script: str = get_plotlyjs()
+    return script.encode()
 
 
 def assets() -> dict[str, bytes]:

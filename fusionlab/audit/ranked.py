@@ -67,11 +67,22 @@ class Ranked:
 
 
 def rank_again(
-    lab: Lab, policy: Policy, task: str, dataset: str, scenes: list[str] | None = None
+    lab: Lab,
+    policy: Policy,
+    task: str,
+    dataset: str,
+    scenes: list[str] | None = None,
+    *,
+    complete: bool = True,
 ) -> Ranked:
-    """Rank the candidates of a data set, or of some of its scenes, by the scores there are now."""
+    """Rank the candidates of a data set, or of some of its scenes, by the scores there are now.
+
+    Parameters
+    ----------
+    complete : refuse when candidates lack scores; they are else left out.
+    """
     weights = policy.task_weights(task)
-    scores = current_scores(lab, task, dataset, list(weights))
+    scores = current_scores(lab, task, dataset, list(weights), complete=complete)
     if scenes is not None:
         scores = scores[scores.index.get_level_values("scene").isin(scenes)]
     traits = candidate_traits(lab.index(task, dataset))

@@ -134,7 +134,7 @@ def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
         width=first.width,
         label=label,
         facts=_facts(label),
-        cautions=_cautions(label),
+        cautions=[*_cautions(label), *_outdated(label, known.ranked.winner(scene))],
         reasons=known.ranked.reasons(scene),
         sources=by_role["source"],
         candidates=sorted(by_role["method"], key=_by_place),
@@ -206,6 +206,13 @@ def _facts(label: Mapping[str, Any] | None) -> dict[str, str]:
         facts["because"] = label["because"]
         facts["policy's choice"] = label["policy_method"]
     return {name: text for name, text in facts.items() if text not in ("", MISSING)}
+
+
+def _outdated(label: Mapping[str, Any] | None, winner: str) -> list[str]:
+    """Say where the policy would no longer choose as it did, for the scores have changed since."""
+    if label is None or winner == (label["policy_method"] or label["method"]):
+        return []
+    return [f"Scores have changed since the labels were selected: now it would be {winner}."]
 
 
 def _cautions(label: Mapping[str, Any] | None) -> list[str]:

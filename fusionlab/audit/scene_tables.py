@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fusionlab.audit.cells import Cell, Column, Row, Table, number, number_cell, table_of
+from fusionlab.audit.cells import Cell, Column, Row, Table, number, number_cell, records, table_of
 from fusionlab.decoys import DECOY_PREFIX
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def scores_table(
         Column("marks"),
     ]
     rows = []
-    for row in _records(ranked):
+    for row in records(ranked):
         method = row["method"]
         cells = [
             number_cell(-row["place"], text=number(row["place"])),
@@ -54,10 +54,6 @@ def scores_table(
         ]
         rows.append(Row(cells, _kind(row, label)))
     return Table(columns, rows)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def _norm(value: float) -> str:

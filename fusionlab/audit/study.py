@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fusionlab import metrics as metric_library
+from fusionlab.audit.cells import records
 from fusionlab.audit.frames import TRUTH_METRIC, open_labels
 from fusionlab.audit.ranked import Ranked, rank_again
+from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.selection.policy import Policy
 from fusionlab.tables import read_note
 
@@ -87,8 +90,8 @@ class DatasetStudy:
         order = self.index["role"].map({"source": 0, "method": 1, "reference": 2})
         rows = self.index.assign(order=order).sort_values(["scene", "order", "position", "name"])
         found: dict[str, list[dict[str, Any]]] = {}
-        for row in rows.to_dict("records"):
-            found.setdefault(row["scene"], []).append({str(k): v for k, v in row.items()})
+        for row in records(rows):
+            found.setdefault(row["scene"], []).append(row)
         return found
 
     @cached_property
@@ -97,18 +100,36 @@ class DatasetStudy:
         return sorted(self.entries, key=_by_number)
 
     @cached_property
+    def chosen(self) -> pd.DataFrame:
+        """Return the labels, one row a scene."""
+        chosen = self.study.chosen
+        return chosen[(chosen["task"] == self.task) & (chosen["dataset"] == self.dataset)]
+
+    @cached_property
     def labels(self) -> dict[str, dict[str, Any]]:
         """Return scene -> its label's row."""
-        chosen = self.study.chosen
-        mine = chosen[(chosen["task"] == self.task) & (chosen["dataset"] == self.dataset)]
-        return {
-            row["scene"]: {str(k): v for k, v in row.items()} for row in mine.to_dict("records")
-        }
+        return {row["scene"]: row for row in records(self.chosen)}
 
     @cached_property
     def ranked(self) -> Ranked:
-        """Return the candidates in the order of the policy."""
-        return rank_again(self.study.lab, self.study.policy, self.task, self.dataset)
+        """Return the candidates in the order of the policy; those without scores are left out."""
+        policy = self.study.policy
+        return rank_again(self.study.lab, policy, self.task, self.dataset, complete=False)
+
+    @cached_property
+    def upward(self) -> pd.DataFrame:
+        """Return all scores of the labelled scenes' candidates, (scene, method) by metric.
+
+        Metrics where lower is better are turned round.
+        """
+        scores = self.study.lab.scores(self.task, self.dataset)
+        scores = scores[scores["scene"].isin(list(self.labels))]
+        scores = scores[~scores["method"].str.startswith(DECOY_PREFIX)]
+        scores = scores[scores["metric"].isin(metric_library.names())]
+        wide = scores.pivot(index=["scene", "method"], columns="metric", values="value")
+        lower = [m for m in wide.columns if metric_library.get(m).direction == "lower"]
+        wide[lower] = -wide[lower]
+        return wide
 
     @cached_property
     def unseen(self) -> pd.DataFrame:
@@ -129,3 +150,8 @@ class DatasetStudy:
 def _by_number(name: str) -> tuple[str, str]:
     """Return a key that puts ``s2`` before ``s10``."""
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.lower()), name
+
+
+def study_of(lab: Study | Lab | Place | str, labels: str | None = None) -> Study:
+    """Open a labels manifest, or return the study that is open already."""
+    return lab if isinstance(lab, Study) else Study(lab, labels)

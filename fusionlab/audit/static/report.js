@@ -73,31 +73,57 @@ function themed(layout) {
   return made;
 }
 
+const SCALES = {
+  wash: {
+    light: [[0, "#f4f1ea"], [0.5, "#8ab4d6"], [1, "#07477b"]],
+    dark: [[0, "#20242a"], [0.5, "#2c6492"], [1, "#9fd8ff"]],
+  },
+  poles: {
+    light: [[0, "#b34700"], [0.5, "#f7f5f0"], [1, "#07477b"]],
+    dark: [[0, "#ff9d4d"], [0.5, "#20242a"], [1, "#7cc4f8"]],
+  },
+};
+
 function recoloured(data) {
-  // A trace without a colour of its own is drawn in ink; heat maps have their own scale.
   const ink = getComputedStyle(document.body).getPropertyValue("color");
   return data.map((trace) => {
     const made = structuredClone(trace);
-    if (made.meta === "ink") {
-      if (made.marker) made.marker.color = ink;
-      if (made.line) made.line.color = ink;
+    for (const part of [made.marker, made.line]) {
+      if (part && part.color === "#0072B2" && window.isDark()) part.color = "#56B4E9";
     }
+    if (made.meta === "ink") made.line.color = ink;
+    else if (made.meta in SCALES) made.colorscale = SCALES[made.meta][window.isDark() ? "dark" : "light"];
     return made;
   });
 }
 
 const OPTIONS = { displaylogo: false, responsive: true, displayModeBar: false };
 
-function draw(place) {
+let loading = null;
+function plotly(address) {
+  // Four megabytes that the first figure in sight asks for, and a page without figures never.
+  loading ??= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = address;
+    script.onload = () => done(window.Plotly);
+    script.onerror = failed;
+    document.head.append(script);
+  });
+  return loading;
+}
+
+async function draw(place) {
+  place.dataset.drawn = "yes";
   const figure = JSON.parse(place.querySelector("script").textContent);
   const target = place.querySelector(".plot");
+  const library = await plotly(target.dataset.plotly);
   target.textContent = "";
-  window.Plotly.newPlot(target, recoloured(figure.data), themed(figure.layout), OPTIONS);
-  place.dataset.drawn = "yes";
+  await library.newPlot(target, recoloured(figure.data), themed(figure.layout), OPTIONS);
+  place.dataset.drawn = "done";
 }
 
 const figures = [...document.querySelectorAll(".figure")];
-if (figures.length && window.Plotly) {
+if (figures.length) {
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
