@@ -63,10 +63,13 @@ def open_manifest(lab: Lab, name: str) -> Manifest:
     LabError
         When there is no such file, or no such labels in the lab.
     """
-    path = to_place(name) if name.endswith(".parquet") or "/" in name else lab.labels_path(name)
-    if not path.exists():
-        lab.labels(name.removesuffix(".parquet"))  # says what there is instead
-    labels = read_labels(path)
+    if name.endswith(".parquet") or "/" in name:
+        path = to_place(name)
+        if not path.exists():
+            raise LabError(f"{path}: there is no such file; name labels, or the file of some")
+        labels = read_labels(path)
+    else:
+        path, labels = lab.labels_path(name), lab.labels(name)
     lacking = {*_SCENE, *_TOLD, *_DIGESTS} - set(labels.columns)
     if lacking:
         raise LabError(f"{path}: is no labels manifest, it lacks {', '.join(sorted(lacking))}")
