@@ -44,7 +44,7 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
-    "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
+    "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
     "why": {"--lab", "--labels", "--json"},
     "override": {
         "--because",
@@ -178,6 +178,12 @@ def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
         "fingerprints",
         "families",
         "rejects",
+        "rank_distribution",
+        "critical_difference",
+        "agreement_metrics",
+        "agreement_methods",
+        "coverage",
+        "guards",
     }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")

@@ -14,7 +14,7 @@ from fusionlab.audit.diff import diff
 from fusionlab.audit.everything import all_frames
 from fusionlab.audit.frames import certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
-from fusionlab.audit.places import coverage, places, rank_distribution
+from fusionlab.audit.places import coverage, guards, places, rank_distribution
 from fusionlab.audit.report import HtmlReport, write_report
 from fusionlab.audit.why import Why, why
 
@@ -31,6 +31,7 @@ __all__ = [
     "diff",
     "families",
     "fingerprints",
+    "guards",
     "margins",
     "places",
     "rank_distribution",

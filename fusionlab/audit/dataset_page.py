@@ -150,8 +150,8 @@ def _scores(known: DatasetStudy, spread: pd.DataFrame) -> Section:
         "What the metrics say",
         [
             "Scores are ranked within each scene, 1 the best and 0 the worst, and averaged over "
-            "the scenes that the method enters. Methods stand in the order of the policy; its metrics "
-            f"({', '.join(first)}) come first."
+            "the scenes that the method enters. Methods stand in the order of the policy; its "
+            f"metrics ({', '.join(first)}) come first."
         ],
         [heat_map(table, "Mean rank of every method in every metric; 1 is the best.")],
     )

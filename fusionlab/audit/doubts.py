@@ -48,9 +48,7 @@ def doubts(frames: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> list[Sec
         Section(
             "Guards",
             ["A guard keeps a candidate from being chosen, whatever its total."],
-            tables=[Tabled(table_of(frames["guards"]), "Candidates that each guard turned away.")]
-            if "guards" in frames
-            else [],
+            tables=[Tabled(table_of(frames["guards"]), "Candidates that each guard turned away.")],
         ),
         Section(
             "Against the truth",

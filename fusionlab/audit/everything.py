@@ -8,7 +8,7 @@ from fusionlab.audit.agreement import agreement_methods, agreement_metrics
 from fusionlab.audit.critical import critical_difference
 from fusionlab.audit.frames import certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
-from fusionlab.audit.places import coverage, rank_distribution
+from fusionlab.audit.places import coverage, guards, rank_distribution
 from fusionlab.audit.study import Study, study_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def all_frames(
         "agreement_metrics": agreement_metrics(study),
         "agreement_methods": agreement_methods(study),
         "coverage": coverage(study),
+        "guards": guards(study),
         "rejects": rejects(opened),
         "fingerprints": fingerprints(opened),
         "families": families(opened),

@@ -21,7 +21,7 @@ TRUTH_METRIC = "PSNR_ref"
 def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, pd.DataFrame]:
     """Open a lab and one of its labels manifests; without a name, the only one there is.
 
-    Of a manifest with several rows a scene, the labels are returned, those of place 1.
+    Of several labels a scene, only the first is given.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def margins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.Dat
     A label without a runner-up has no margin and comes last.
     """
     _, _, chosen = open_labels(lab, labels)
-    columns = [*_SCENE, "method", "runner_up", "total", "margin", "tied", "candidates"]
+    columns = [*_SCENE, "method", "runner_up", "total", "margin", "tied", "stability", "candidates"]
     return chosen.sort_values(["margin", *_SCENE], ignore_index=True)[columns]
 
 
@@ -135,10 +135,16 @@ def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def certainty(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
-    """Return, by task, how large the margins are: labels, ties, and quantiles of the margin."""
+    """Return, by task, how sure the choices are: labels, ties, quantiles of margin and stability.
+
+    Columns ``task, labels, ties, margin_p10, margin_median, margin_p90, stability_p10,
+    stability_median``; the last two are not a number where stability was not measured.
+    """
     _, _, chosen = open_labels(lab, labels)
     grouped = chosen.groupby("task")
     frame = grouped.agg(labels=("scene", "size"), ties=("tied", "sum"))
     quantiles = grouped["margin"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     quantiles.columns = pd.Index(["margin_p10", "margin_median", "margin_p90"])
-    return frame.join(quantiles).reset_index()
+    shaken = grouped["stability"].quantile(np.array([0.1, 0.5])).unstack()
+    shaken.columns = pd.Index(["stability_p10", "stability_median"])
+    return frame.join(quantiles).join(shaken).reset_index()

@@ -1,4 +1,4 @@
-"""Which place every method takes over the scenes, and which scenes it enters at all."""
+"""Which place every method takes over the scenes, which scenes it enters, and who is kept out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from fusionlab.audit.marks import commonest
 from fusionlab.audit.study import Study, study_of
+from fusionlab.decoys import DECOY_PREFIX
 
 if TYPE_CHECKING:
     from fusionlab.lab import Lab
@@ -78,3 +80,24 @@ def coverage(lab: Study | Lab | Place | str = "lab", labels: str | None = None) 
     frame["entered"] = frame["entered"].fillna(0).astype(int)
     frame["share"] = frame["entered"] / frame["scenes"]
     return frame[columns]
+
+
+def guards(lab: Study | Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
+    """Return how many candidates each guard, or excluded flag, turned away.
+
+    Columns ``task, dataset, guard, turned_away, candidates, share, examples``: of the candidates of
+    the data set that have scores, and the methods that it turned away most often. Decoys are not
+    counted. A candidate that fails several guards counts for the first of the policy.
+    """
+    study = study_of(lab, labels)
+    columns = ["task", "dataset", "guard", "turned_away", "candidates", "share", "examples"]
+    frames = []
+    for task, dataset in study.datasets():
+        away = study.dataset(task, dataset).ranked.away
+        away = away[~away.index.get_level_values("method").str.startswith(DECOY_PREFIX)]
+        rows = away[away != ""].rename("guard").reset_index()
+        found = rows.groupby("guard")["method"].agg(turned_away="size", examples=commonest)
+        found["candidates"], found["share"] = len(away), found["turned_away"] / max(len(away), 1)
+        frames.append(found.reset_index().assign(task=task, dataset=dataset)[columns])
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)

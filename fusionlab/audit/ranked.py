@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.selection.guards import failed
+from fusionlab.selection.ranking import rank_candidates
 from fusionlab.selection.scored import current_scores
-from fusionlab.selection.select import rank_candidates
-from fusionlab.selection.traits import allowed, candidate_traits
+from fusionlab.selection.traits import candidate_traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +27,18 @@ class Ranked:
     Attributes
     ----------
     weights : metric -> weight of the policy for this task.
+    guards : guard -> (metric, smallest, largest value that passes).
     scores : one row a candidate or decoy, index (scene, method), one column a metric.
+    away : row by row of `scores`, the guard or flag that turns a candidate away; "" for none.
     real : the candidates that take part, as `rank_candidates` orders them.
     together : the same with the decoys among them.
     excluded : columns ``scene, method, flags, family`` of who does not take part.
     """
 
     weights: Mapping[str, float]
+    guards: Mapping[str, tuple[str, float, float]]
     scores: pd.DataFrame
+    away: pd.Series
     real: pd.DataFrame
     together: pd.DataFrame
     excluded: pd.DataFrame
@@ -56,14 +61,29 @@ class Ranked:
         ordered = ["place", "method", "total"]
         for metric in values.columns:
             table[metric] = values[metric].to_numpy()
-            ordered += [metric, f"norm_{metric}"]
-        return table[[*ordered, "penalty", "flags", "family"]]
+            ordered += [metric, f"norm_{metric}"] if metric in self.weights else [metric]
+        away = self.away[here].droplevel("scene")
+        table["turned_away"] = table["method"].map(away).fillna("")
+        return table[[*ordered, "penalty", "flags", "family", "turned_away"]]
 
     def reasons(self, scene: str) -> list[str]:
-        """Say what the winner's lead is made of, and who takes no part."""
+        """Say what the winner's lead is made of."""
         ranked = self.real[self.real["scene"] == scene]
-        lead = [] if ranked.empty else [_lead(ranked, self.weights)]
-        return [*lead, *_excluded_reason(self.excluded[self.excluded["scene"] == scene])]
+        return [] if ranked.empty else [_lead(ranked, self.weights)]
+
+    def turned_away(self, scene: str) -> list[str]:
+        """Say who takes no part, and by which guard or flag."""
+        away = self.away[(self.away != "") & (self.away.index.get_level_values("scene") == scene)]
+        lines = []
+        for method, reason in away.droplevel("scene").items():
+            if reason not in self.guards:
+                lines.append(f"{method} ({reason})")
+                continue
+            metric, low, high = self.guards[reason]
+            value = self.scores[metric].loc[scene, str(method)]
+            bound = f"below {low:g}" if value < low else f"above {high:g}"
+            lines.append(f"{method} ({reason}: {metric} {value:.3g} is {bound})")
+        return [f"Turned away by the policy: {', '.join(lines)}."] if lines else []
 
 
 def rank_again(
@@ -82,18 +102,21 @@ def rank_again(
     complete : refuse when candidates lack scores; they are else left out.
     """
     weights = policy.task_weights(task)
-    scores = current_scores(lab, task, dataset, list(weights), complete=complete)
+    scores = current_scores(lab, task, dataset, policy.task_metrics(task), complete=complete)
     if scenes is not None:
         scores = scores[scores.index.get_level_values("scene").isin(scenes)]
     traits = candidate_traits(lab.index(task, dataset))
-    taking_part = allowed(scores, policy, traits)
+    away = failed(scores, policy, task, traits)
+    taking_part = scores[away == ""]
     is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
     return Ranked(
         weights,
+        policy.task_guards(task),
         scores,
+        away,
         rank_candidates(taking_part[~is_decoy], policy, task, traits),
         rank_candidates(taking_part, policy, task, traits),
-        traits.reindex(scores.index.difference(taking_part.index)).reset_index(),
+        traits.reindex(scores.index[away != ""], fill_value="").reset_index(),
     )
 
 
@@ -141,11 +164,24 @@ def in_words(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {share:+.4f}" for name, share in ordered)
 
 
-def _excluded_reason(excluded: pd.DataFrame) -> list[str]:
-    if excluded.empty:
+#: What each kind of shaking draws.
+_SHAKEN = {
+    "weights": "draws of the weights",
+    "metrics": "rankings without one metric",
+    "tiles": "draws of parts of the image",
+}
+
+
+def sure_reason(label: Mapping[str, Any]) -> list[str]:
+    """Say how often the choice survives when it is shaken."""
+    if pd.isna(label["stability"]):
         return []
-    named = ", ".join(f"{row.method} ({row.flags})" for row in excluded.itertuples())
-    return [f"Excluded by the policy for their flags: {named}."]
+    kinds = [
+        f"{label[f'stability_{kind}']:.0%} of {what}"
+        for kind, what in _SHAKEN.items()
+        if not pd.isna(label[f"stability_{kind}"])
+    ]
+    return [f"It stays first in {', '.join(kinds)}: stability {label['stability']:.2f}."]
 
 
 def decoy_reason(label: Mapping[str, Any]) -> list[str]:

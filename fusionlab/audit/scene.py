@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.audit.cells import MISSING, Table, number
+from fusionlab.audit.cells import MISSING, Table, number, records
 from fusionlab.audit.links import dataset_url, scene_url, task_url
 from fusionlab.audit.pictures import pictures_of
-from fusionlab.audit.ranked import decoy_reason
+from fusionlab.audit.ranked import decoy_reason, sure_reason
 from fusionlab.audit.scene_tables import files_table, part_of, scores_table
 from fusionlab.flags import FLAGS, split_flags
 from fusionlab.regions import Region
@@ -135,7 +135,7 @@ def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
         label=label,
         facts=_facts(label),
         cautions=[*_cautions(label), *_outdated(label, known.ranked.winner(scene))],
-        reasons=known.ranked.reasons(scene),
+        reasons=_reasons(known, scene, label),
         sources=by_role["source"],
         candidates=sorted(by_role["method"], key=_by_place),
         truths=by_role["reference"],
@@ -163,12 +163,14 @@ def _picture(
     entry: Mapping[str, Any], ranked: pd.DataFrame, label: Mapping[str, Any] | None
 ) -> Picture:
     urls = pictures_of(entry)
-    whole = Region(0, 0, entry["height"], entry["width"])
+    badges = {flag: FLAGS.get(flag, "") for flag in split_flags(entry["flags"])}
     place, total = None, None
     if entry["role"] == "method":
-        for row in ranked.loc[ranked["method"] == entry["name"], ["place", "total"]].itertuples():
-            place = None if math.isnan(row.place) else int(row.place)
-            total = None if math.isnan(row.total) else float(row.total)
+        for row in records(ranked[ranked["method"] == entry["name"]]):
+            place = None if math.isnan(row["place"]) else int(row["place"])
+            total = None if math.isnan(row["total"]) else float(row["total"])
+            if row["turned_away"]:
+                badges = {row["turned_away"]: "turned away by the policy", **badges}
     return Picture(
         entry["role"],
         entry["name"],
@@ -176,10 +178,10 @@ def _picture(
         urls["full"],
         entry["height"],
         entry["width"],
-        Region.parse(entry["region"]) or whole,
+        Region.parse(entry["region"]) or Region(0, 0, entry["height"], entry["width"]),
         place,
         total,
-        {flag: FLAGS.get(flag, "") for flag in split_flags(entry["flags"])},
+        badges,
         label is not None and entry["role"] == "method" and entry["name"] == label["method"],
         entry["digest"],
     )
@@ -206,6 +208,13 @@ def _facts(label: Mapping[str, Any] | None) -> dict[str, str]:
         facts["because"] = label["because"]
         facts["policy's choice"] = label["policy_method"]
     return {name: text for name, text in facts.items() if text not in ("", MISSING)}
+
+
+def _reasons(known: DatasetStudy, scene: str, label: Mapping[str, Any] | None) -> list[str]:
+    """Say what made the label; decoys are among the cautions."""
+    ranked = known.ranked
+    sure = sure_reason(label) if label is not None else []
+    return [*ranked.reasons(scene), *sure, *ranked.turned_away(scene)]
 
 
 def _outdated(label: Mapping[str, Any] | None, winner: str) -> list[str]:

@@ -15,54 +15,51 @@ if TYPE_CHECKING:
 
     from fusionlab.audit.study import DatasetStudy
 
+#: Standard deviations from the palest to the strongest shade.
+_SPREAD = 4.0
+
 
 def scores_table(
     known: DatasetStudy, scene: str, ranked: pd.DataFrame, label: Mapping[str, Any] | None
 ) -> Table:
     """Return one row a candidate and decoy: place, total, every metric, and the truth if known."""
-    metrics = list(known.ranked.weights)
-    unseen = known.unseen
-    extra = [
-        c for c in unseen if unseen[c].reindex([(scene, m) for m in ranked["method"]]).notna().any()
-    ]
+    weights, seen = known.ranked.weights, known.unseen
+    guarded = [m for m in known.ranked.scores.columns if m not in weights]
+    places = [(scene, method) for method in ranked["method"]]
+    extra = [str(name) for name in seen if seen[name].reindex(places).notna().any()]
     columns = [
         Column("place", numeric=True),
         Column("method"),
-        Column(
-            "total", numeric=True, hint="weighted mean of the normalised metrics, less penalties"
-        ),
+        Column("total", True, "weighted mean of the normalised metrics, less penalties"),
         *(
-            Column(m, True, f"weight {known.ranked.weights[m]:g}; small: normalised")
-            for m in metrics
+            Column(m, True, f"weight {weight:g}; small: normalised")
+            for m, weight in weights.items()
         ),
-        *(Column(str(name), True, "the policy never saw this") for name in extra),
+        *(Column(m, True, "asked for by a guard, not weighed") for m in guarded),
+        *(Column(name, True, "the policy never saw this") for name in extra),
         Column("marks"),
     ]
     rows = []
     for row in records(ranked):
-        method = row["method"]
         cells = [
             number_cell(-row["place"], text=number(row["place"])),
-            Cell(method),
-            number_cell(row["total"], _share(row["total"])),
-            *(
-                number_cell(row[m], _share(row[f"norm_{m}"]), _norm(row[f"norm_{m}"]))
-                for m in metrics
-            ),
-            *(number_cell(unseen[name].get((scene, method))) for name in extra),
-            Cell(row["flags"].replace(",", ", ")),
+            Cell(row["method"]),
+            number_cell(row["total"]),
+            *(_weighed(row[m], row[f"norm_{m}"], known.study.policy.normalise) for m in weights),
+            *(number_cell(row[m]) for m in guarded),
+            *(number_cell(seen[name].get((scene, row["method"]))) for name in extra),
+            Cell(", ".join(filter(None, [row["turned_away"], row["flags"].replace(",", ", ")]))),
         ]
         rows.append(Row(cells, _kind(row, label)))
     return Table(columns, rows)
 
 
-def _norm(value: float) -> str:
-    """Return a normalised value for people; nothing where there is none."""
-    return "" if math.isnan(value) else f"{value:.2f}"
-
-
-def _share(value: float) -> float | None:
-    return None if math.isnan(value) else min(max(float(value), 0.0), 1.0)
+def _weighed(value: float, norm: float, normalise: str) -> Cell:
+    """Return a score with what the policy made of it, as a shade and in small behind it."""
+    if math.isnan(norm):
+        return number_cell(value)
+    share = 0.5 + norm / _SPREAD if normalise == "zscore" else norm
+    return number_cell(value, min(max(share, 0.0), 1.0), f"{norm:.2f}")
 
 
 def _kind(row: Mapping[str, Any], label: Mapping[str, Any] | None) -> str:
@@ -83,17 +80,7 @@ def files_table(entries: list[dict[str, Any]]) -> Table:
     frame = pd.DataFrame(entries)
     frame["size"] = [f"{w} x {h}" for w, h in zip(frame["width"], frame["height"], strict=True)]
     frame["marks"] = [f.replace(",", ", ") for f in frame["flags"]]
-    columns = [
-        "role",
-        "name",
-        "file",
-        "size",
-        "channels",
-        "dtype",
-        "file_format",
-        "fit",
-        "alignment",
-    ]
-    columns += ["twin", "notes", "marks"]
+    columns = ["role", "name", "file", "size", "channels", "dtype", "file_format"]
+    columns += ["fit", "alignment", "twin", "notes", "marks"]
     kept = [c for c in columns if frame[c].map(lambda v: v not in ("", None) and v == v).any()]
     return table_of(frame[kept])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.audit.frames import open_labels
-from fusionlab.audit.ranked import Ranked, decoy_reason, rank_again
+from fusionlab.audit.ranked import Ranked, decoy_reason, rank_again, sure_reason
 from fusionlab.errors import LabError
 from fusionlab.naming import find_scene, rows_of
 from fusionlab.selection.policy import Policy
@@ -30,9 +30,10 @@ class Why:
     task, dataset, scene, method : the label.
     policy : the policy as it was when it chose.
     table : one row a candidate and decoy; ``place`` (decoys have none), ``total``, then for each
-        metric its value and ``norm_<metric>``, then ``penalty``, ``flags`` and ``family``.
-        Candidates that the policy excludes have neither place nor total. Decoys are normalised
-        together with the candidates and do not move them.
+        metric its value and ``norm_<metric>`` (a metric of guards alone has none), then
+        ``penalty``, ``flags``, ``family`` and ``turned_away``, the guard or flag by which a
+        candidate takes no part; it has neither place nor total. Decoys are normalised together
+        with the candidates and do not move them.
     reasons : sentences, the weightiest first.
     """
 
@@ -54,7 +55,7 @@ class Why:
         for metric in self.policy.task_weights(self.task):
             pairs = zip(table[metric], table[f"norm_{metric}"], strict=True)
             frame[metric] = [f"{value:.4g} ({norm:.2f})" for value, norm in pairs]
-        for trait in ("flags", "family"):
+        for trait in ("flags", "family", "turned_away"):
             if (table[trait] != "").any():
                 frame[trait] = table[trait]
         return frame
@@ -101,8 +102,19 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
         label["method"],
         policy,
         ranked.table(label["scene"]),
-        [*ranked.reasons(label["scene"]), *decoy_reason(label)],
+        reasons_of(ranked, label),
     )
+
+
+def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:
+    """Return the reasons of one label as sentences, the weightiest first."""
+    scene = label["scene"]
+    return [
+        *ranked.reasons(scene),
+        *sure_reason(label),
+        *ranked.turned_away(scene),
+        *decoy_reason(label),
+    ]
 
 
 def check_current(lab: Lab, name: str, ranked: Ranked, label: Mapping[str, Any]) -> None:

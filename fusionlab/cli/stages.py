@@ -146,8 +146,12 @@ def select(
         str, typer.Option(help="A shipped policy (see: fusionlab policies) or a YAML file.")
     ] = "fusionfm",
     normalise: Annotated[
-        str | None, typer.Option(help="rank, minmax or zscore, instead of the policy's own.")
+        str | None,
+        typer.Option(help="rank, minmax, zscore or quantile, instead of the policy's own."),
     ] = None,
+    top: Annotated[
+        int, typer.Option(help="Labels a scene at the most, the best first, with soft weights.")
+    ] = 1,
     task: Annotated[str | None, typer.Option(help="Only scenes of this task.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Choose and count, but write nothing.")] = False,
@@ -168,7 +172,7 @@ def select(
     if task is not None:
         get_task(task, "--task")
     chosen = load_policy(policy).normalised_by(normalise)
-    report = run(opened, chosen, name, task=task, dataset=dataset, dry_run=dry_run)
+    report = run(opened, chosen, name, task=task, dataset=dataset, top=top, dry_run=dry_run)
     _print_reports([report.as_dict()], as_json)
     if not as_json and not dry_run:
         terminal.err.print(

@@ -1,7 +1,8 @@
 """Normalising scores over the candidates of each scene, so that metrics can be added.
 
-All functions take a frame with one row a candidate and one column a metric, all pointing upwards
-(more is better), the scene of each row, and how much each row counts as a voter (1 by default);
+But for `quantile`, all functions take a frame with one row a candidate and one column a metric, all
+pointing upwards (more is better), the scene of each row, and how much each row counts as a voter (1
+by default);
 they return a frame of the same shape. What is not a number takes the worst place of its metric in
 its scene.
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -75,6 +76,30 @@ def zscore(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = No
     varied = groups.transform("max") > groups.transform("min")
     scores = centred.div(spread.where(varied, 1.0)).where(varied | values.isna(), 0.0)
     return scores.fillna(scores.groupby(scene, sort=False).transform("min")).fillna(0.0)
+
+
+def quantile(
+    values: pd.DataFrame, population: Mapping[str, Sequence[float]], signs: Mapping[str, float]
+) -> pd.DataFrame:
+    """Return each score's place among a reference population, 0 worst to 1 best.
+
+    ``n = F(s)``, F the population's distribution function, linear between its quantiles; 1 - F for
+    metrics of which less is better. It depends on no other candidate. Not a number gets 0.
+
+    Parameters
+    ----------
+    values : raw scores, one column a metric.
+    population : metric -> values at evenly spaced quantiles from 0 to 1.
+    signs : metric -> 1 where more is better, -1 where less is.
+    """
+    placed = values.copy()
+    for metric in values.columns:
+        levels, index = np.unique(population[metric], return_inverse=True)
+        spaced = np.linspace(0.0, 1.0, len(index))
+        shares = np.bincount(index, spaced) / np.bincount(index)  # equal quantiles: their middle
+        place = np.interp(values[metric], levels, shares)
+        placed[metric] = place if signs[metric] > 0 else 1.0 - place
+    return placed.where(values.notna(), 0.0)
 
 
 def _weights(scene: pd.Series, weight: pd.Series | None) -> NDArray[np.float64]:

@@ -51,6 +51,25 @@ def current_scores(
     return wide.reindex(columns=list(metrics))
 
 
+def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return scores of the tiles of one data set, one row a candidate and tile.
+
+    The index of the frame is (scene, method, tile). Scores of pixels that have changed are left
+    out, and scenes of which not every tile has every metric: what is there tells nothing then.
+    """
+    tiles = lab.tiles(task, dataset)
+    tiles = tiles[tiles["metric"].isin(metrics)]
+    versions = {name: metric_library.get(name).version for name in metrics}
+    tiles = tiles[tiles["metric_version"] == tiles["metric"].map(versions)]
+    index = lab.index(task, dataset)
+    tiles = tiles[_is_current(tiles, index, index[index["role"] == "method"])]
+    places = ["scene", "method", "tile"]
+    complete = tiles.groupby(places)["metric"].transform("size") == len(metrics)
+    tiles = tiles[complete.groupby(tiles["scene"]).transform("all")]
+    wide: pd.DataFrame = tiles.pivot(index=places, columns="metric", values="value")
+    return wide.reindex(columns=list(metrics))
+
+
 def _is_current(
     scores: pd.DataFrame, index: pd.DataFrame, methods: pd.DataFrame
 ) -> NDArray[np.bool_]:

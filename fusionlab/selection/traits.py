@@ -9,8 +9,6 @@ import pandas as pd
 from fusionlab.flags import split_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from fusionlab.selection.policy import Policy
 
 
@@ -27,12 +25,6 @@ def traits_of(scores: pd.DataFrame, traits: pd.DataFrame | None) -> pd.DataFrame
     return traits.reindex(scores.index, fill_value="")
 
 
-def allowed(scores: pd.DataFrame, policy: Policy, traits: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the candidates that have a flag which the policy excludes."""
-    flags = traits_of(scores, traits)["flags"]
-    return scores[~flags.map(lambda text: _has_any(text, policy.exclude)).to_numpy(dtype=bool)]
-
-
 def penalties(flags: pd.Series, policy: Policy) -> pd.Series:
     """Return what the policy takes off each candidate's total."""
     amounts = {text: _penalty(text, policy) for text in flags.unique()}
@@ -46,10 +38,6 @@ def voter_weights(scene: pd.Series, family: pd.Series, policy: Policy) -> pd.Ser
         return alone
     members = family.groupby([scene, family]).transform("size")
     return alone.where(family == "", 1.0 / members)
-
-
-def _has_any(text: str, codes: Collection[str]) -> bool:
-    return not set(split_flags(text)).isdisjoint(codes)
 
 
 def _penalty(text: str, policy: Policy) -> float:

@@ -85,7 +85,7 @@ def test_why_shows_flags_families_penalties_and_who_was_left_out(lab: Lab) -> No
     assert table.loc["sharp", "penalty"] == 2.0
     assert table.loc["noisy", "family"] == "mean"
     assert table.loc["mean", ["place", "total"]].isna().all()
-    assert "Excluded by the policy for their flags: mean (clipped,soft)." in found.reasons
+    assert "Turned away by the policy: mean (soft)." in found.reasons
     assert {"flags", "family"} <= set(found.readable().columns)
     assert found.as_dict()["candidates"][0]["flags"] == ""
 

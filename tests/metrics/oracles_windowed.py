@@ -151,6 +151,19 @@ def gerr(a, b, f):
     return error / whole
 
 
+def ms_gerr(a, b, f):
+    errors = []
+    for _ in range(4):
+        errors.append(gerr(a, b, f))
+        a, b, f = (halved_by_hand(x) for x in (a, b, f))
+    return np.mean(errors)
+
+
+def halved_by_hand(x):
+    padded = np.pad(x, [(0, n % 2) for n in x.shape], mode="edge")
+    return padded.reshape(padded.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
+
+
 ORACLE = {
     "SSIM_repl_L255": lambda a, b, f: (padded_ssim(f, a, 255) + padded_ssim(f, b, 255)) / 2,
     "SSIM_tang": lambda a, b, f: (padded_ssim(f, a, 1) + padded_ssim(f, b, 1)) / 2,
@@ -162,4 +175,5 @@ ORACLE = {
     "MEF_SSIM_1s": lambda a, b, f: patch_quality([a, b], f),
     "SELS": sels,
     "GERR": gerr,
+    "MS_GERR": ms_gerr,
 }

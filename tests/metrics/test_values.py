@@ -15,7 +15,7 @@ from fusionlab.metrics.scene import PreparedScene
 ELSEWHERE = {metric.name for metric in as_run.METRICS} | set(iqa.offered())
 OF_SOURCES = [name for name in names() if not name.endswith("_ref") and name not in ELSEWHERE]
 SMALL = [name for name in OF_SOURCES if get(name).min_side <= 47]
-OURS = {"SELS", "GERR", "VIFFd", "VIFFcap", "SCD_zero"}
+OURS = {"SELS", "GERR", "MS_GERR", "VIFFd", "VIFFcap", "SCD_zero"}
 """Metrics that no public code computes."""
 
 LOOSER = {"VIF": 1e-8, "SSIM_tang": 1e-9, "SSIM_cddfuse": 1e-8, "Qabf": 1e-10}

@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from fusionlab.metrics import get, measure, measure_many, prepare
 
-LOCAL = ["SELS", "GERR"]
+LOCAL = ["SELS", "GERR", "MS_GERR"]
 FIDELITY = ["VIFF", "VIFFd", "VIFFcap"]
 EXPOSURE = ["MEF_SSIM", "MEF_SSIM_1s"]
 PADDED = ["SSIM_repl_L255", "SSIM_tang"]
@@ -128,7 +128,7 @@ def test_all_identical(images, large):
     assert got["VIFF"] == pytest.approx(1, abs=1e-9)
     assert got["VIFFd"] == pytest.approx(0, abs=1e-9)
     assert got["SELS"] == pytest.approx(1, abs=1e-12)
-    assert got["GERR"] == 0
+    assert got["GERR"] == got["MS_GERR"] == 0
     # the 0.001 in e makes the wanted patch a trifle stronger than the exposures
     assert got["MEF_SSIM"] == pytest.approx(1, abs=1e-4)
     for name in PADDED:
@@ -142,6 +142,7 @@ def test_all_constant(value):
     x = np.full((180, 180), value, np.uint8 if isinstance(value, int) else float)
     got = measure(x, x, x, [*SMALL, "MS_SSIM"])
     assert math.isnan(got.pop("GERR"))
+    assert math.isnan(got.pop("MS_GERR"))
     assert got.pop("VIFFd") == 0
     assert got == pytest.approx(dict.fromkeys(got, 1.0), abs=1e-9)
 
@@ -150,7 +151,7 @@ def test_constant_fused(images):
     a, b, f = images
     got = measure(a, b, np.full_like(f, 100), SMALL)
     assert got["VIFF"] == pytest.approx(0, abs=1e-5)
-    assert got["GERR"] == 1
+    assert got["GERR"] == got["MS_GERR"] == 1
     assert abs(got["SELS"]) < 0.2
     assert 0 < got["MEF_SSIM"] < 0.5
 
@@ -159,7 +160,15 @@ def test_constant_sources(images):
     x = np.full_like(images[0], 30)
     got = measure(x, x, images[2], SMALL)
     assert got["VIFF"] == 1
-    assert got["GERR"] == math.inf
+    assert got["GERR"] == got["MS_GERR"] == math.inf
+
+
+def test_the_gradient_of_a_third_exposure_counts(images):
+    a, b, third = images
+    flat = np.full_like(a, 90)
+    assert measure(flat, flat, third, ["MS_GERR"], shots=(flat, third))["MS_GERR"] == 0
+    both = measure(a, b, third, ["MS_GERR"], shots=(a, b))
+    assert both == measure(a, b, third, ["MS_GERR"])
 
 
 def test_saturated_areas_do_not_add_noise():
@@ -194,9 +203,9 @@ def test_local_criteria_take_the_better_source(large):
         a, b, {"true": sharp, "mean": (a + b) / 2, "copy": a, "noisy": noisy, "soft": soft}, LOCAL
     )
     assert scores["SELS"].idxmax() == "true"
-    assert scores["GERR"].idxmin() == "true"
+    assert scores["GERR"].idxmin() == scores["MS_GERR"].idxmin() == "true"
     assert scores.loc["true", "SELS"] > 0.98
-    assert scores.loc["true", "GERR"] < 0.1
+    assert scores.loc["true", ["GERR", "MS_GERR"]].max() < 0.1
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
@@ -208,7 +217,11 @@ def test_type_and_memory_order_do_not_matter(images, dtype, order):
 
 
 def test_directions():
-    assert [name for name in SMALL if get(name).direction == "lower"] == ["VIFFd", "GERR"]
+    assert [name for name in SMALL if get(name).direction == "lower"] == [
+        "VIFFd",
+        "GERR",
+        "MS_GERR",
+    ]
 
 
 def test_pinned_values(images, large):
@@ -228,4 +241,5 @@ PINNED = {
     "MEF_SSIM_1s": 0.7706062442646446,
     "SELS": 0.6526580628074762,
     "GERR": 0.60991230221513,
+    "MS_GERR": 0.45733184994747483,
 }

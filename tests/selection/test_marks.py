@@ -11,8 +11,9 @@ from helpers import METHODS, make_lab
 from fusionlab.lab import Lab
 from fusionlab.scoring import score
 from fusionlab.selection import Policy, select
-from fusionlab.selection.select import rank_candidates
-from fusionlab.selection.traits import allowed, candidate_traits
+from fusionlab.selection.guards import failed
+from fusionlab.selection.ranking import rank_candidates
+from fusionlab.selection.traits import candidate_traits
 
 
 def policy(**options: object) -> Policy:
@@ -87,12 +88,13 @@ def test_copies_cannot_lift_a_method_over_another() -> None:
     assert lead("equal") != pytest.approx(without["b"] - without["a"])
 
 
-def test_excluded_candidates_do_not_vote_either() -> None:
-    rule = policy(exclude=("source_copy",))
-    marked = traits({"b": "jpeg,source_copy"})
-    left = allowed(scores(a=1, b=2, c=3), rule, marked)
-    assert left.index.get_level_values("method").tolist() == ["a", "c"]
-    assert allowed(scores(a=1, b=2), policy(), marked).shape == (2, 1)
+def test_an_excluded_flag_turns_a_candidate_away() -> None:
+    rule = policy(exclude=("source_copy", "jpeg"))
+    marked = traits({"b": "jpeg,source_copy", "c": "soft"})
+    reasons = failed(scores(a=1, b=2, c=3), rule, "ivf", marked)
+    assert reasons.tolist() == ["", "jpeg", ""]  # the first of its flags that is excluded
+    assert failed(scores(a=1, b=2), policy(), "ivf", marked).tolist() == ["", ""]
+    assert failed(scores(a=1, b=2), rule, "ivf").tolist() == ["", ""]
 
 
 @pytest.fixture
@@ -130,4 +132,4 @@ def test_a_scene_whose_candidates_are_all_excluded_gets_a_reject_row(lab: Lab) -
     assert (report.labels, report.unlabelled) == (1, 1)
     (row,) = lab.rejects().to_dict("records")
     assert (row["stage"], row["scene"], row["reason"]) == ("select", "s0", "all_excluded")
-    assert "soft, identical" in row["detail"]
+    assert "(soft 4)" in row["detail"]

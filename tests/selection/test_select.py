@@ -14,7 +14,7 @@ from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.scoring import score
 from fusionlab.selection import Policy, load_policy, select
-from fusionlab.selection.select import rank_candidates
+from fusionlab.selection.ranking import rank_candidates
 from fusionlab.tables import read_note
 
 NAN = float("nan")
