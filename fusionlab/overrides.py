@@ -164,10 +164,18 @@ def label_of(labels: pd.DataFrame, scene: Scene) -> str:
     return "".join(rows.loc[rows["place"] == 1, "method"])
 
 
-def standing(lab: Lab) -> pd.DataFrame:
-    """Return the decisions that count: the last one of each scene, unless it withdraws."""
+def standing(lab: Lab, task: str | None = None, dataset: str | None = None) -> pd.DataFrame:
+    """Return the decisions that count: the last one of each scene, unless it withdraws.
+
+    Parameters
+    ----------
+    task, dataset : only those about these scenes.
+    """
     last = lab.overrides().drop_duplicates(_SCENE, keep="last")
-    return last[last["verdict"] != "withdraw"].reset_index(drop=True)
+    last = last[last["verdict"] != "withdraw"]
+    for column, wanted in (("task", task), ("dataset", dataset)):
+        last = last if wanted is None else last[last[column] == wanted]
+    return last.reset_index(drop=True)
 
 
 def outdated(decisions: pd.DataFrame, index: pd.DataFrame) -> pd.Series:
