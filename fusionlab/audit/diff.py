@@ -246,7 +246,7 @@ class _Under:
     ----------
     rows : what each candidate that takes part has got, as in `Ranked.real`.
     winners : scene -> method.
-    turned_away : why a candidate takes no part.
+    turned_away : the guard or flag by which a candidate takes no part.
     """
 
     weights: Mapping[str, float]
@@ -263,10 +263,10 @@ def _under(lab: Lab, policy: Policy | None, task: str, dataset: str) -> _Under |
         ranked = rank_again(lab, policy, task, dataset)
     except (LabError, ConfigError):  # scores or weights are missing: the labels can be compared yet
         return None
-    real, away = ranked.real.to_dict("records"), ranked.excluded.to_dict("records")
+    real, away = ranked.real.to_dict("records"), ranked.away[ranked.away != ""]
     return _Under(
         ranked.weights,
         {(row["scene"], row["method"]): {str(k): v for k, v in row.items()} for row in real},
         {row["scene"]: row["method"] for row in real if row["place"] == 1},
-        {(row["scene"], row["method"]): row["flags"] for row in away},
+        dict(zip(away.index.tolist(), away.tolist(), strict=True)),
     )
