@@ -45,16 +45,17 @@ def apply_overrides(
     """
     if decisions.empty:
         return labels, rejects
+    index = index[index["scene"].isin(decisions["scene"])]
     reasons = outdated(decisions, index)
     valid = decisions[reasons == ""]
     vetoed = valid["verdict"] == "veto"
     made = _chosen(valid[~vetoed].set_index("scene"), labels, ranked, scenes, index)
     decided = set(valid["scene"])
-    parts = [labels[~labels["scene"].isin(decided)], made.reindex(columns=labels.columns)]
-    both = pd.concat([part.astype(object) for part in parts]).astype(labels.dtypes)
+    made = made.reindex(columns=labels.columns).astype(labels.dtypes)
+    both = pd.concat([labels[~labels["scene"].isin(decided)], made])
     rejects = [row for row in rejects if row["scene"] not in decided]
     rejects += [_vetoed(row) for row in valid[vetoed].to_dict("records")]
-    rejects += _stale(decisions, reasons)
+    rejects += _stale(decisions[reasons != ""], reasons[reasons != ""])
     return both.sort_values(["scene", "place"], ignore_index=True), rejects
 
 
@@ -100,15 +101,14 @@ def _vetoed(row: Mapping[Any, str]) -> dict[str, str]:
 
 def _stale(decisions: pd.DataFrame, reasons: pd.Series) -> Iterator[dict[str, str]]:
     for row, reason in zip(decisions.to_dict("records"), reasons, strict=True):
-        if reason:
-            meant = f" for {row['method']}" if row["method"] else ""
-            place = "/".join(row[part] for part in ("task", "dataset", "scene"))
-            yield {
-                "scene": row["scene"],
-                "role": "method",
-                "name": row["method"],
-                "reason": "stale_override",
-                "detail": f"the decision of {row['by']} at {row['at']}{meant} is not applied: "
-                f"{reason}; look again and decide anew (fusionlab review), or take it back: "
-                f"fusionlab override {place} --withdraw",
-            }
+        meant = f" for {row['method']}" if row["method"] else ""
+        place = "/".join(row[part] for part in ("task", "dataset", "scene"))
+        yield {
+            "scene": row["scene"],
+            "role": "method",
+            "name": row["method"],
+            "reason": "stale_override",
+            "detail": f"the decision of {row['by']} at {row['at']}{meant} is not applied: "
+            f"{reason}; look again and decide anew (fusionlab review), or take it back: "
+            f"fusionlab override {place} --withdraw",
+        }
