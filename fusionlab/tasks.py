@@ -26,7 +26,7 @@ class Task:
     a: str
     b: str
     colour: str
-    policy: str = "fusionfm"
+    policy: str = "robust"
 
 
 TASKS: dict[str, Task] = {

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fusionlab.audit.cells import number
 from fusionlab.audit.diagram import critical_diagram
-from fusionlab.audit.doubts import doubts, doubts_of, provenance
+from fusionlab.audit.doubts import doubts, provenance
 from fusionlab.audit.figures import bars, heat_map, histogram, spreads
-from fusionlab.audit.links import scene_url, task_url
-from fusionlab.audit.pictures import pictures_of
-from fusionlab.audit.sections import Listed, Page, Scenes, Section
+from fusionlab.audit.links import task_url
+from fusionlab.audit.scene_list import scene_list
+from fusionlab.audit.sections import Page, Section
 from fusionlab.audit.words import about_labels, counted, facts_of
 from fusionlab.selection.normalise import rank
 from fusionlab.tasks import get_task
@@ -21,7 +19,7 @@ from fusionlab.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fusionlab.audit.study import DatasetStudy, Study
+    from fusionlab.audit.study import DatasetStudy
 
 #: Bars and rejects shown at once.
 _MOST_BARS, _MOST_ROWS = 20, 500
@@ -43,11 +41,11 @@ def dataset_page(known: DatasetStudy, frames: Mapping[str, pd.DataFrame]) -> Pag
             _scores(known, mine["rank_distribution"]),
             _differences(mine["critical_difference"], mine["rank_distribution"]),
             *doubts(mine, labels),
-            *provenance(mine, _rejected(known)),
+            *provenance(mine, rejected=_rejected(known)),
             Section(
                 "Scenes",
                 ["Every scene has a page of its own."],
-                scenes=scene_list(known, stability=study_has_stability(known.study)),
+                scenes=scene_list(known),
             ),
         ],
     )
@@ -59,56 +57,6 @@ def _of(frame: pd.DataFrame, known: DatasetStudy) -> pd.DataFrame:
         return frame.iloc[:0]
     mine = frame[(frame["task"] == known.task) & (frame["dataset"] == known.dataset)]
     return mine.drop(columns=["task", "dataset"]).reset_index(drop=True)
-
-
-def scene_list(known: DatasetStudy, *, stability: bool, pictures: bool = True) -> Scenes:
-    """Return the scenes of a data set for a list, in the order of their pages."""
-    columns = [("label", False), ("margin", True), ("runner-up", False), ("candidates", True)]
-    columns += [("stability", True)] if stability else []
-    return Scenes(
-        [*columns, ("doubts", False)],
-        [_listed(known, s, stability, pictures) for s in known.scenes],
-    )
-
-
-def study_has_stability(study: Study) -> bool:
-    """Tell whether the stability of any label was measured."""
-    return bool(study.chosen["stability"].notna().any())
-
-
-def _listed(known: DatasetStudy, scene: str, stability: bool, pictures: bool) -> Listed:
-    href = scene_url(known.task, known.dataset, scene)
-    label = known.labels.get(scene)
-    if label is None:
-        nothing: list[tuple[str, float | str]] = [("none", ""), ("", -math.inf), ("", "")]
-        values = [
-            *nothing,
-            ("", -math.inf),
-            *([("", -math.inf)] if stability else []),
-            ("no label", ""),
-        ]
-        return Listed(scene, href, "", values, f"{scene} no label".lower())
-    doubts = doubts_of(label)
-    values = [
-        (label["method"], ""),
-        _numbered(label["margin"]),
-        (label["runner_up"], ""),
-        _numbered(label["candidates"]),
-        *([_numbered(label["stability"])] if stability else []),
-        (doubts, ""),
-    ]
-    entry = next(
-        (e for e in known.entries[scene] if (e["role"], e["name"]) == ("method", label["method"])),
-        None,
-    )
-    thumb = pictures_of(entry)["thumb"] if entry and pictures else ""
-    words = f"{scene} {label['method']} {label['runner_up']} {doubts}".lower()
-    return Listed(scene, href, thumb, values, words)
-
-
-def _numbered(value: Any) -> tuple[str, float | str]:
-    missing = isinstance(value, float) and math.isnan(value)
-    return number(value), -math.inf if missing else float(value)
 
 
 def _winners(labels: pd.DataFrame) -> Section:

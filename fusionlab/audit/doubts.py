@@ -73,23 +73,36 @@ def _least_certain(labels: pd.DataFrame) -> Table:
     return Table(columns, rows)
 
 
-def provenance(frames: Mapping[str, pd.DataFrame], rejected: pd.DataFrame) -> list[Section]:
-    """Return the sections on where the images come from and what did not make it."""
+def provenance(
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    rejected: pd.DataFrame | None = None,
+    folded: bool = False,
+) -> list[Section]:
+    """Return the sections on where the images come from and what did not make it.
+
+    Parameters
+    ----------
+    rejected : the rejects one by one, where they are to be shown.
+    folded : whether the reader opens the tables.
+    """
+    counts = Tabled(table_of(frames["rejects"]), "Rejects by reason, with an example.", folded)
+    singly = []
+    if rejected is not None:
+        title = f"The {len(rejected)} rejects one by one."
+        singly = [Tabled(table_of(rejected), title, folded=True)]
     return [
         Section(
             "Fingerprints",
             ["What ingest found to have been done to the images."],
             tables=[
-                Tabled(table_of(frames["fingerprints"]), "Images by flag."),
+                Tabled(table_of(frames["fingerprints"]), "Images by flag.", folded),
                 Tabled(table_of(frames["families"]), "Candidates that go together.", folded=True),
             ],
         ),
         Section(
             "Turned away",
             ["Inputs that did not make it, by stage and reason."],
-            tables=[
-                Tabled(table_of(frames["rejects"]), "Rejects by reason, with an example."),
-                Tabled(table_of(rejected), f"The {len(rejected)} rejects one by one.", folded=True),
-            ],
+            tables=[counts, *singly],
         ),
     ]

@@ -7,10 +7,12 @@ blue. Names of scenes and methods are escaped, for Plotly reads mark-up in texts
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from fusionlab.terminal import plain
@@ -189,7 +191,11 @@ def bars(
         caption,
         max(160, _ROW * len(shown) + 92),
         narrow=True,
-        xaxis={"title": {"text": says}, "rangemode": "tozero"},
+        xaxis={
+            "title": {"text": says},
+            "rangemode": "tozero",
+            "dtick": _whole_step(max(values, default=1)),
+        },
         yaxis={"autorange": "reversed", "type": "category", "dtick": 1, "showgrid": False},
         margin={"l": 10, "r": 30, "t": 10, "b": 52},
         bargap=0.25,
@@ -197,14 +203,16 @@ def bars(
 
 
 def histogram(values: pd.Series, caption: str, title: str) -> Figure:
-    """Draw how a quantity from 0 on is spread."""
-    shown = values.dropna()
-    high = float(shown.max()) if len(shown) else 1.0
-    trace = go.Histogram(
-        x=shown.round(6).tolist(),
-        xbins={"start": 0.0, "end": max(high, 1e-9) * 1.001, "size": max(high, 1e-9) / 20},
-        marker={"color": BLUE, "line": {"width": 0.5, "color": "rgba(128,128,128,.5)"}},
-        hovertemplate="%{x}: %{y} scenes<extra></extra>",
+    """Draw how a quantity from 0 on is spread over the scenes, in 20 bins."""
+    shown = values.dropna().to_numpy()
+    counts, edges = np.histogram(shown, bins=20, range=(0.0, max(1e-9, shown.max(initial=0.0))))
+    trace = go.Bar(
+        x=((edges[:-1] + edges[1:]) / 2).tolist(),
+        y=counts.tolist(),
+        width=(0.97 * np.diff(edges)).tolist(),
+        marker={"color": BLUE},
+        customdata=np.stack([edges[:-1], edges[1:]], axis=1).tolist(),
+        hovertemplate="%{customdata[0]:.3f} to %{customdata[1]:.3f}: %{y} scenes<extra></extra>",
     )
     return make(
         [trace],
@@ -212,6 +220,12 @@ def histogram(values: pd.Series, caption: str, title: str) -> Figure:
         _LEAST,
         narrow=True,
         xaxis={"title": {"text": title}},
-        yaxis={"title": {"text": "scenes"}},
-        bargap=0.02,
+        yaxis={"title": {"text": "scenes"}, "dtick": _whole_step(counts.max())},
     )
+
+
+def _whole_step(highest: float) -> int:
+    """Return a distance between ticks that are whole numbers: 1, 2 or 5 times a power of ten."""
+    step = max(1.0, highest / 6)
+    power = 10 ** math.floor(math.log10(step))
+    return next(int(power * times) for times in (1, 2, 5, 10) if power * times >= step)

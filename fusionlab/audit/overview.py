@@ -8,10 +8,10 @@ import pandas as pd
 
 from fusionlab import __version__
 from fusionlab.audit.cells import Cell, Column, Row, Table, number_cell, table_of
-from fusionlab.audit.dataset_page import scene_list, study_has_stability
 from fusionlab.audit.doubts import doubts, provenance
 from fusionlab.audit.figures import bars
 from fusionlab.audit.links import dataset_url, task_url
+from fusionlab.audit.scene_list import scene_list
 from fusionlab.audit.sections import Listed, Page, Scenes, Section, Tabled
 from fusionlab.audit.words import about_labels, counted, facts_of
 from fusionlab.tasks import get_task
@@ -67,7 +67,7 @@ def overview_page(study: Study, frames: Mapping[str, pd.DataFrame], policy: str)
             ),
             _winners(frames["wins"], tasks),
             *doubts(_without(frames), chosen),
-            *provenance(frames, pd.DataFrame()),
+            *provenance(_summed(frames), folded=True),
             Section(
                 "Policy",
                 ["This is all that decided; no pixel was looked at, and no truth."],
@@ -91,6 +91,12 @@ def _without(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     truth = frames["truth"]
     grouped = truth.groupby(["task", "dataset"])[["chosen", "mean", "best", "regret"]]
     return {**frames, "truth": grouped.mean().reset_index()}
+
+
+def _summed(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the fingerprints summed over data sets; the pages of those have them in full."""
+    flags = frames["fingerprints"].groupby(["task", "role", "flag"])["count"].sum().reset_index()
+    return {**frames, "fingerprints": flags}
 
 
 def dataset_table(known: list[DatasetStudy]) -> Table:
@@ -152,16 +158,11 @@ def _winners(wins: pd.DataFrame, tasks: list[str]) -> Section:
 
 def scenes_page(study: Study) -> Page:
     """List all scenes of all data sets."""
-    rows: list[Listed] = []
-    columns: list[tuple[str, bool]] = []
+    rows, columns = [], [Column("data set")]
     for key in study.datasets():
-        listed = scene_list(
-            study.dataset(*key), pictures=False, stability=study_has_stability(study)
-        )
-        columns = [("data set", False), *listed.columns]
-        name = "/".join(key)
-        rows += [
-            Listed(r.name, r.href, "", [(name, ""), *r.cells], f"{name.lower()} {r.words}")
-            for r in listed.rows
-        ]
+        listed, name = scene_list(study.dataset(*key)), "/".join(key)
+        columns = [Column("data set"), *listed.columns]
+        for row in listed.rows:
+            cells = [Cell(name, href=dataset_url(*key)), *row.cells]
+            rows.append(Listed(row.name, row.href, "", cells, f"{name.lower()} {row.words}"))
     return Page("All scenes", "list", [], [], {}, [Section("Scenes", scenes=Scenes(columns, rows))])

@@ -72,10 +72,12 @@ class Ranked:
         return [] if ranked.empty else [_lead(ranked, self.weights)]
 
     def turned_away(self, scene: str) -> list[str]:
-        """Say who takes no part, and by which guard or flag."""
-        away = self.away[(self.away != "") & (self.away.index.get_level_values("scene") == scene)]
+        """Say which candidates take no part, and by which guard or flag."""
+        away = self.away[self.away.index.get_level_values("scene") == scene].droplevel("scene")
         lines = []
-        for method, reason in away.droplevel("scene").items():
+        for method, reason in away[away != ""].items():
+            if str(method).startswith(DECOY_PREFIX):
+                continue
             if reason not in self.guards:
                 lines.append(f"{method} ({reason})")
                 continue

@@ -10,15 +10,13 @@ from fusionlab.audit.cells import MISSING, Table, number, records
 from fusionlab.audit.links import dataset_url, scene_url, task_url
 from fusionlab.audit.pictures import pictures_of
 from fusionlab.audit.ranked import decoy_reason, sure_reason
-from fusionlab.audit.scene_tables import files_table, part_of, scores_table
+from fusionlab.audit.scene_tables import files_table, scores_table, texts
 from fusionlab.flags import FLAGS, split_flags
 from fusionlab.regions import Region
 from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
 
     from fusionlab.audit.study import DatasetStudy
 
@@ -117,8 +115,9 @@ _NARROW, _SHAKY = 0.02, 0.5
 def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
     """Gather what the page of `scene` shows."""
     entries, label = known.entries[scene], known.labels.get(scene)
-    ranked = known.ranked.table(scene)
-    pictures = [_picture(entry, ranked, label) for entry in entries]
+    ranked = records(known.ranked.table(scene))
+    by_method = {row["method"]: row for row in ranked}
+    pictures = [_picture(entry, by_method, label) for entry in entries]
     by_role = {role: [p for p in pictures if p.role == role] for role in _ROLES}
     position = known.scenes.index(scene)
     around = [
@@ -134,18 +133,14 @@ def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
         width=first.width,
         label=label,
         facts=_facts(label),
-        cautions=[*_cautions(label), *_outdated(label, known.ranked.winner(scene))],
+        cautions=_cautions(label, known.refused.get(scene), known.ranked.winner(scene)),
         reasons=_reasons(known, scene, label),
         sources=by_role["source"],
         candidates=sorted(by_role["method"], key=_by_place),
         truths=by_role["reference"],
         table=scores_table(known, scene, ranked, label),
-        turned_away=part_of(
-            known.of_scene(known.study.rejects, scene), "stage", "name", "reason", "detail"
-        ),
-        decisions=part_of(
-            known.of_scene(known.study.overrides, scene), "verdict", "method", "by", "because", "at"
-        ),
+        turned_away=texts(known.turned_away.get(scene, []), "stage", "name", "reason", "detail"),
+        decisions=texts(known.decisions.get(scene, []), "verdict", "method", "by", "because", "at"),
         files=files_table(entries),
         before=scene_url(known.task, known.dataset, around[0]) if around[0] else "",
         after=scene_url(known.task, known.dataset, around[1]) if around[1] else "",
@@ -160,17 +155,19 @@ _ROLES = ("source", "method", "reference")
 
 
 def _picture(
-    entry: Mapping[str, Any], ranked: pd.DataFrame, label: Mapping[str, Any] | None
+    entry: Mapping[str, Any],
+    ranked: Mapping[str, Mapping[str, Any]],
+    label: Mapping[str, Any] | None,
 ) -> Picture:
     urls = pictures_of(entry)
     badges = {flag: FLAGS.get(flag, "") for flag in split_flags(entry["flags"])}
     place, total = None, None
-    if entry["role"] == "method":
-        for row in records(ranked[ranked["method"] == entry["name"]]):
-            place = None if math.isnan(row["place"]) else int(row["place"])
-            total = None if math.isnan(row["total"]) else float(row["total"])
-            if row["turned_away"]:
-                badges = {row["turned_away"]: "turned away by the policy", **badges}
+    if entry["role"] == "method" and entry["name"] in ranked:
+        row = ranked[entry["name"]]
+        place = None if math.isnan(row["place"]) else int(row["place"])
+        total = None if math.isnan(row["total"]) else float(row["total"])
+        if row["turned_away"]:
+            badges = {row["turned_away"]: "turned away by the policy", **badges}
     return Picture(
         entry["role"],
         entry["name"],
@@ -217,17 +214,19 @@ def _reasons(known: DatasetStudy, scene: str, label: Mapping[str, Any] | None) -
     return [*ranked.reasons(scene), *sure, *ranked.turned_away(scene)]
 
 
-def _outdated(label: Mapping[str, Any] | None, winner: str) -> list[str]:
+def _outdated(label: Mapping[str, Any], winner: str) -> list[str]:
     """Say where the policy would no longer choose as it did, for the scores have changed since."""
-    if label is None or winner == (label["policy_method"] or label["method"]):
+    if winner == (label["policy_method"] or label["method"]):
         return []
     return [f"Scores have changed since the labels were selected: now it would be {winner}."]
 
 
-def _cautions(label: Mapping[str, Any] | None) -> list[str]:
+def _cautions(
+    label: Mapping[str, Any] | None, refused: tuple[str, str] | None, winner: str
+) -> list[str]:
     if label is None:
-        return ["This scene has no label."]
-    found = decoy_reason(label)
+        return ["This scene has no label" + (f": {refused[1]}." if refused else ".")]
+    found = [*_outdated(label, winner), *decoy_reason(label)]
     if label["tied"]:
         found.append("The first two are tied: the choice is a toss-up made repeatable.")
     elif label["margin"] < _NARROW:

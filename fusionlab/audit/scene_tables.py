@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from fusionlab.audit.cells import Cell, Column, Row, Table, number, number_cell, records, table_of
+from fusionlab.audit.cells import MISSING, Cell, Column, Row, Table, number, number_cell
 from fusionlab.decoys import DECOY_PREFIX
 
 if TYPE_CHECKING:
@@ -20,34 +18,35 @@ _SPREAD = 4.0
 
 
 def scores_table(
-    known: DatasetStudy, scene: str, ranked: pd.DataFrame, label: Mapping[str, Any] | None
+    known: DatasetStudy, scene: str, ranked: list[dict[str, Any]], label: Mapping[str, Any] | None
 ) -> Table:
-    """Return one row a candidate and decoy: place, total, every metric, and the truth if known."""
+    """Return one row a candidate and decoy: place, total, every metric, and the truth if known.
+
+    Parameters
+    ----------
+    ranked : the rows of `Ranked.table`.
+    """
     weights, seen = known.ranked.weights, known.unseen
     guarded = [m for m in known.ranked.scores.columns if m not in weights]
-    places = [(scene, method) for method in ranked["method"]]
-    extra = [str(name) for name in seen if seen[name].reindex(places).notna().any()]
+    extra = [n for n in seen if any((scene, row["method"]) in seen[n] for row in ranked)]
     columns = [
         Column("place", numeric=True),
         Column("method"),
         Column("total", True, "weighted mean of the normalised metrics, less penalties"),
-        *(
-            Column(m, True, f"weight {weight:g}; small: normalised")
-            for m, weight in weights.items()
-        ),
+        *(Column(m, True, f"weight {w:g}; small: normalised") for m, w in weights.items()),
         *(Column(m, True, "asked for by a guard, not weighed") for m in guarded),
         *(Column(name, True, "the policy never saw this") for name in extra),
         Column("marks"),
     ]
     rows = []
-    for row in records(ranked):
+    for row in ranked:
         cells = [
             number_cell(-row["place"], text=number(row["place"])),
             Cell(row["method"]),
             number_cell(row["total"]),
             *(_weighed(row[m], row[f"norm_{m}"], known.study.policy.normalise) for m in weights),
             *(number_cell(row[m]) for m in guarded),
-            *(number_cell(seen[name].get((scene, row["method"]))) for name in extra),
+            *(number_cell(seen[name].get((scene, row["method"]), math.nan)) for name in extra),
             Cell(", ".join(filter(None, [row["turned_away"], row["flags"].replace(",", ", ")]))),
         ]
         rows.append(Row(cells, _kind(row, label)))
@@ -70,17 +69,23 @@ def _kind(row: Mapping[str, Any], label: Mapping[str, Any] | None) -> str:
     return "out" if math.isnan(row["place"]) else ""
 
 
-def part_of(frame: pd.DataFrame, *columns: str) -> Table:
-    """Return some columns of a frame."""
-    return table_of(frame[list(columns)])
+def texts(rows: list[dict[str, Any]], *columns: str) -> Table:
+    """Return some columns of rows that hold texts."""
+    cells = [Row([Cell(str(row[column])) for column in columns]) for row in rows]
+    return Table([Column(column) for column in columns], cells)
 
 
 def files_table(entries: list[dict[str, Any]]) -> Table:
-    """Return what is known of each image's file."""
-    frame = pd.DataFrame(entries)
-    frame["size"] = [f"{w} x {h}" for w, h in zip(frame["width"], frame["height"], strict=True)]
-    frame["marks"] = [f.replace(",", ", ") for f in frame["flags"]]
-    columns = ["role", "name", "file", "size", "channels", "dtype", "file_format"]
-    columns += ["fit", "alignment", "twin", "notes", "marks"]
-    kept = [c for c in columns if frame[c].map(lambda v: v not in ("", None) and v == v).any()]
-    return table_of(frame[kept])
+    """Return what is known of each image's file; what is known of none is left out."""
+    rows = [
+        {
+            **{name: entry[name] for name in ("role", "name", "file")},
+            "size": f"{entry['width']} x {entry['height']}",
+            **{name: entry[name] for name in ("channels", "dtype", "file_format")},
+            **{name: number(entry[name]) for name in ("fit", "alignment", "twin", "notes")},
+            "marks": entry["flags"].replace(",", ", "),
+        }
+        for entry in entries
+    ]
+    known = [name for name in rows[0] if any(row[name] not in ("", MISSING) for row in rows)]
+    return texts(rows, *known)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fusionlab.audit.cells import Table
+    from fusionlab.audit.cells import Cell, Column, Table
     from fusionlab.audit.figures import Figure
 
 
@@ -27,23 +27,23 @@ class Listed:
 
     Attributes
     ----------
-    name, href, thumb : the scene, its page and its label's picture, which may be empty.
-    cells : what stands in the columns of the list, as `Scenes.columns` names them.
+    name, href, thumb : the scene, its page and its label's picture; an empty one is not drawn.
+    cells : what stands in the columns of the list.
     words : what the search looks in, in small letters.
     """
 
     name: str
     href: str
     thumb: str
-    cells: list[tuple[str, float | str]]
+    cells: list[Cell]
     words: str
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """A list of scenes that can be searched and sorted; `columns` are name and whether numeric."""
+    """A list of scenes that can be searched and sorted."""
 
-    columns: list[tuple[str, bool]]
+    columns: list[Column]
     rows: list[Listed]
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from fusionlab import metrics as metric_library
 from fusionlab.audit.cells import records
 from fusionlab.audit.frames import TRUTH_METRIC, open_labels
@@ -18,6 +16,8 @@ from fusionlab.selection.policy import Policy
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
 
@@ -48,15 +48,17 @@ class Study:
         return self.lab.overrides()
 
     def datasets(self) -> list[tuple[str, str]]:
-        """Return the data sets that were selected from, sorted.
+        """Return the data sets with labels, sorted, and others of their tasks that got none.
 
-        Those of which no scene got a label are in, if selection says so in the rejects.
+        Those are the ones of which selection turned scenes away; it does not note for which labels.
         """
         labelled = set(self.chosen[["task", "dataset"]].itertuples(index=False, name=None))
         tried = self.rejects[self.rejects["stage"] == "select"]
         refused = set(tried[["task", "dataset"]].itertuples(index=False, name=None))
-        known = {k for k in self.lab.datasets() if k[0] in self.policy.weights}
-        return sorted((labelled | refused) & known)
+        tasks = {task for task, _ in labelled}
+        return sorted(
+            labelled | {key for key in refused & set(self.lab.datasets()) if key[0] in tasks}
+        )
 
     def dataset(self, task: str, dataset: str) -> DatasetStudy:
         """Return what is known about one data set; it is read once."""
@@ -111,6 +113,17 @@ class DatasetStudy:
         return {row["scene"]: row for row in records(self.chosen)}
 
     @cached_property
+    def refused(self) -> dict[str, tuple[str, str]]:
+        """Return scene -> (reason, detail) of the scenes that selection gave no label."""
+        found = {
+            scene: (row["reason"], row["detail"])
+            for scene, rows in self.turned_away.items()
+            for row in rows
+            if row["stage"] == "select"
+        }
+        return {scene: why for scene, why in found.items() if scene not in self.labels}
+
+    @cached_property
     def ranked(self) -> Ranked:
         """Return the candidates in the order of the policy; those without scores are left out."""
         policy = self.study.policy
@@ -132,19 +145,37 @@ class DatasetStudy:
         return wide
 
     @cached_property
-    def unseen(self) -> pd.DataFrame:
-        """Return what the policy never saw, by scene and method: the truth, people's opinion."""
-        scores = self.study.lab.scores(self.task, self.dataset)
-        truth = scores[scores["metric"] == TRUTH_METRIC].set_index(["scene", "method"])["value"]
-        opinions = self.study.lab.opinions(self.task, self.dataset)
-        people = opinions.set_index(["scene", "method"])["score"]
-        frame = pd.concat({TRUTH_METRIC: truth, "opinion": people}, axis=1)
-        return frame.dropna(axis=1, how="all")
+    def unseen(self) -> dict[str, dict[tuple[str, str], float]]:
+        """Return what the policy never saw, name -> (scene, method) -> value.
 
-    def of_scene(self, frame: pd.DataFrame, scene: str) -> pd.DataFrame:
-        """Return the rows of `frame` (rejects or overrides) that are about one scene."""
-        mine = (frame["task"] == self.task) & (frame["dataset"] == self.dataset)
-        return frame[mine & (frame["scene"] == scene)]
+        That is the nearness to the truth, and people's opinion.
+        """
+        scores = self.study.lab.scores(self.task, self.dataset)
+        truth = scores[scores["metric"] == TRUTH_METRIC]
+        opinions = self.study.lab.opinions(self.task, self.dataset)
+        found = {}
+        for name, frame, column in ((TRUTH_METRIC, truth, "value"), ("opinion", opinions, "score")):
+            if len(frame):
+                places = zip(frame["scene"], frame["method"], strict=True)
+                found[name] = dict(zip(places, frame[column].astype(float), strict=True))
+        return found
+
+    @cached_property
+    def turned_away(self) -> dict[str, list[dict[str, Any]]]:
+        """Return scene -> its rows of the rejects."""
+        return self._by_scene(self.study.rejects)
+
+    @cached_property
+    def decisions(self) -> dict[str, list[dict[str, Any]]]:
+        """Return scene -> the decisions of people about it, the oldest first."""
+        return self._by_scene(self.study.overrides)
+
+    def _by_scene(self, frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+        mine = frame[(frame["task"] == self.task) & (frame["dataset"] == self.dataset)]
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in records(mine):
+            found.setdefault(row["scene"], []).append(row)
+        return found
 
 
 def _by_number(name: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
@@ -18,6 +17,8 @@ from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from fusionlab.audit.study import Study
 
@@ -49,7 +50,7 @@ def task_page(study: Study, task: str, frames: Mapping[str, pd.DataFrame]) -> Pa
             _agreement(mine),
             _coverage(mine["coverage"]),
             *doubts(mine, labels),
-            *provenance(mine, pd.DataFrame()),
+            *provenance(mine, folded=True),
         ],
     )
 

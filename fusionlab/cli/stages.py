@@ -109,8 +109,9 @@ def score(
 ) -> None:
     """Measure every candidate that has not been measured, and the decoys.
 
-    Without --metrics: EN, SD, SSIM, Qabf, VIF, and PSNR_ref for scenes with a known truth. Scores
-    are recognised by what they were computed from, so a new method or metric costs only itself.
+    Without --metrics: all that the shipped policies need, and PSNR_ref for scenes with a known
+    truth. Scores are recognised by what they were computed from, so a new method or metric costs
+    only itself.
 
     Example: fusionlab score --lab lab --workers 8
     """
@@ -134,9 +135,7 @@ def score(
             ).as_dict()
     _print_reports([report], as_json)
     if not as_json and not dry_run:
-        terminal.err.print(
-            f"next: fusionlab select --lab {lab} --policy fusionfm --name NAME", style="dim"
-        )
+        terminal.err.print(f"next: fusionlab select --lab {lab} --name NAME", style="dim")
 
 
 def select(
@@ -144,10 +143,10 @@ def select(
     lab: LabOption = Path("lab"),
     policy: Annotated[
         str, typer.Option(help="A shipped policy (see: fusionlab policies) or a YAML file.")
-    ] = "fusionfm",
+    ] = "robust",
     normalise: Annotated[
         str | None,
-        typer.Option(help="rank, minmax, zscore or quantile, instead of the policy's own."),
+        typer.Option(help="rank, minmax, zscore, quantile or none, instead of the policy's."),
     ] = None,
     top: Annotated[
         int, typer.Option(help="Labels a scene at the most, the best first, with soft weights.")
@@ -161,7 +160,7 @@ def select(
 
     No pixel is read: another policy over the same scores takes moments, so try several names.
 
-    Example: fusionlab select --lab lab --policy fusionfm --name first
+    Example: fusionlab select --lab lab --name first
     """
     from fusionlab.lab import Lab
     from fusionlab.selection import load_policy

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fusionlab.paths import Place
 
 LABELS = "demo"
-POLICY = "fusionfm"
+POLICY = "robust"
 
 
 @dataclass(frozen=True)

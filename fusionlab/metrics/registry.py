@@ -13,8 +13,10 @@ from fusionlab.errors import UnknownNameError
 from fusionlab.metrics import (
     as_run,
     correlation,
+    explained,
     fmi,
     gradient,
+    guards,
     histogram,
     information,
     iqa,
@@ -23,6 +25,7 @@ from fusionlab.metrics import (
     mef_ssim,
     multiscale,
     nabf,
+    overdone,
     perceptual,
     phase,
     plugins,
@@ -56,6 +59,9 @@ FAMILIES: tuple[Family[Any], ...] = (
     phase.FAMILY,
     mef_ssim.FAMILY,
     locally.FAMILY,
+    guards.FAMILY,
+    overdone.FAMILY,
+    explained.FAMILY,
     as_run.FAMILY,
 )
 

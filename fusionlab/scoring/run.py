@@ -43,9 +43,14 @@ _CANDIDATES_PER_TASK = 24
 #: Tasks submitted ahead of the workers: enough to keep them busy, and memory flat.
 _AHEAD_PER_THREAD = 4
 
-#: What is measured when nothing is asked for: the five of the default policy, and the distance to
-#: the truth, for the scenes that have one and the audit alone.
-DEFAULT = (*metric_library.DEFAULT_METRICS, "PSNR_ref")
+#: What is measured when nothing is asked for: all that the shipped policies need, and the distance
+#: to the truth, for the scenes that have one and validation alone.
+DEFAULT = (
+    *metric_library.DEFAULT_METRICS,
+    *("SSIM_cddfuse", "SELS", "GERR", "MS_GERR", "VIFFd", "MEF_SSIM"),
+    *("COPYD", "ALIEN", "GHOST", "NOISEX", "SHARPX", "HALO", "ENVX", "TONEX", "SDX", "CLIPX"),
+    "PSNR_ref",
+)
 
 Dataset = tuple[str, str]
 

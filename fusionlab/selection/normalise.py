@@ -102,6 +102,13 @@ def quantile(
     return placed.where(values.notna(), 0.0)
 
 
+def raw(values: pd.DataFrame, scene: pd.Series, weight: pd.Series | None = None) -> pd.DataFrame:
+    """Return the scores as they are, as some papers add them; what is not a number is the worst."""
+    del weight
+    values = _finite(values, scene)
+    return values.fillna(values.groupby(scene, sort=False).transform("min")).fillna(0.0)
+
+
 def _weights(scene: pd.Series, weight: pd.Series | None) -> NDArray[np.float64]:
     return np.ones(len(scene)) if weight is None else weight.to_numpy(dtype=np.float64)
 
@@ -122,4 +129,5 @@ NORMALISERS: dict[str, Callable[[pd.DataFrame, pd.Series, pd.Series | None], pd.
     "rank": rank,
     "minmax": minmax,
     "zscore": zscore,
+    "none": raw,
 }

@@ -20,7 +20,7 @@ from fusionlab.tasks import TASKS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Normalise = Literal["rank", "minmax", "zscore", "quantile"]
+Normalise = Literal["rank", "minmax", "zscore", "quantile", "none"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -99,8 +99,8 @@ class Policy(Config):
     Attributes
     ----------
     name, version, description : what it is called, and for whom.
-    normalise : ``rank`` (0 worst .. 1 best, ties averaged), ``minmax`` (0..1), ``zscore``, or
-        ``quantile`` (0..1, the place among `population`).
+    normalise : ``rank`` (0 worst .. 1 best, ties averaged), ``minmax`` (0..1), ``zscore``,
+        ``quantile`` (0..1, the place among `population`), or ``none``, the scores as they are.
     guards : reason code -> what a candidate must keep within to take part.
     exclude : flags of `fusionlab.flags.FLAGS` whose bearers take no part.
     penalise : flag -> what it takes off the total, > 0.

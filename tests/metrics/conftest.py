@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from metrics import oracles_windowed
+from metrics import oracles_guards, oracles_windowed
 from metrics import reference_edges as edge
 from metrics import reference_windows as window
 from metrics.reference_fmi import FMI
@@ -223,4 +223,4 @@ ORACLE = {
 @pytest.fixture(scope="session")
 def oracle():
     """Metric name to its slow reference, a function of float64 images a, b and fused."""
-    return ORACLE | oracles_windowed.ORACLE
+    return ORACLE | oracles_windowed.ORACLE | oracles_guards.ORACLE

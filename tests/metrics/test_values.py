@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fusionlab.metrics import Scene, as_run, get, iqa, measure, names, resolve
+from fusionlab.metrics import (
+    Scene,
+    as_run,
+    explained,
+    get,
+    guards,
+    iqa,
+    measure,
+    names,
+    overdone,
+    resolve,
+)
 from fusionlab.metrics.inputs import gray
 from fusionlab.metrics.scene import PreparedScene
 
@@ -15,7 +26,9 @@ from fusionlab.metrics.scene import PreparedScene
 ELSEWHERE = {metric.name for metric in as_run.METRICS} | set(iqa.offered())
 OF_SOURCES = [name for name in names() if not name.endswith("_ref") and name not in ELSEWHERE]
 SMALL = [name for name in OF_SOURCES if get(name).min_side <= 47]
-OURS = {"SELS", "GERR", "MS_GERR", "VIFFd", "VIFFcap", "SCD_zero"}
+OURS = {"SELS", "GERR", "MS_GERR", "VIFFd", "VIFFcap", "SCD_zero"} | {
+    metric.name for metric in (*guards.METRICS, *overdone.METRICS, *explained.METRICS)
+}
 """Metrics that no public code computes."""
 
 LOOSER = {"VIF": 1e-8, "SSIM_tang": 1e-9, "SSIM_cddfuse": 1e-8, "Qabf": 1e-10}
