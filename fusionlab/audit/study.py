@@ -47,6 +47,12 @@ class Study:
         """Return the decisions of people."""
         return self.lab.overrides()
 
+    def forget_decisions(self) -> None:
+        """Read what people decided anew when it is next asked for."""
+        self.__dict__.pop("overrides", None)
+        for known in self._read.values():
+            known.__dict__.pop("decisions", None)
+
     def datasets(self) -> list[tuple[str, str]]:
         """Return the data sets with labels, sorted, and others of their tasks that got none.
 

@@ -142,12 +142,12 @@ class Desk:
         position = self.positions[url]
         item = self.items[position]
         task, dataset, scene = item.scene
-        self.study.__dict__.pop("overrides", None)  # what was decided since it was read
+        self.study.forget_decisions()
         known = self.study.dataset(task, dataset)
         page = scene_page(known, scene)
         page = replace(page, before=self.url(position - 1), after=self.url(position + 1))
-        past = known.of_scene(self.study.overrides, scene).to_dict("records")
-        last = {str(key): value for key, value in past[-1].items()} if past else None
+        past = known.decisions.get(scene, [])
+        last = past[-1] if past else None
         stands = last if last and last["verdict"] != "withdraw" else None
         return Place(item, position + 1, page, stands, int(last["number"]) if last else 0)
 
