@@ -106,6 +106,7 @@
     card.querySelector(".view").focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
     button("selected").textContent = card.dataset.name;
+    button("choose-key").textContent = "Enter";
     button("choose").disabled = false;
   }
   const step = (by) => { if (cards.length) select(selected < 0 && by < 0 ? -1 : selected + by); };
