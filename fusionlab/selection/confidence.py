@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: How near drawn weights keep to the policy's: 1 is anything goes. Set so that stability agrees
 #: with how often the choice was right where a truth is known, see benchmarks/confidence.py.
-CONCENTRATION = 1.0
+CONCENTRATION = 0.5
 DRAWS = 200
 
 #: The kinds of shaking, as in the labels' columns ``stability_<kind>``.
