@@ -46,6 +46,7 @@ COMMANDS = {
     },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
     "why": {"--lab", "--labels", "--json"},
+    "diff": {"--lab", "--csv", "--json"},
     "override": {
         "--because",
         "--lab",
@@ -210,7 +211,7 @@ def test_why_shows_every_candidate_and_the_reason(lab: Lab) -> None:
 def test_override_and_overrides(tmp_path: Path) -> None:
     made = make_lab(tmp_path, scenes=2)
     run("score", "--lab", made.path)
-    run("select", "--lab", made.path, "--name", "first")
+    run("select", "--lab", made.path, "--policy", "fusionfm", "--name", "first")
     label = made.labels("first").set_index("scene")["method"]["s1"]
     say = ("--lab", made.path, "--by", "ann", "--because", "a reason")
     assert run_json("override", "s0", "mean", *say, "--dry-run")["verdict"] == "choose"
@@ -230,6 +231,24 @@ def test_override_and_overrides(tmp_path: Path) -> None:
     assert len(run_json("overrides", "--lab", made.path)) == 1
     history = run_json("overrides", "--lab", made.path, "--history", "--csv", tmp_path / "o.csv")
     assert len(history) == len(pd.read_csv(tmp_path / "o.csv")) == 4
+
+
+def test_diff_of_two_labels(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=2)
+    run("score", "--lab", made.path)
+    for name in ("a", "b"):
+        run("override", "s1", "--veto", "--by", "ann", "--because", "x", "--lab", made.path)
+        select = ("select", "--lab", made.path, "--policy", "fusionfm", "--name", name)
+        assert run(*select).exit_code == 0
+        run("override", "s1", "--withdraw", "--by", "ann", "--because", "x", "--lab", made.path)
+        if name == "a":
+            run(*select)
+    found = run_json("diff", "a", "b", "--lab", made.path, "--csv", tmp_path / "d.csv")
+    assert found["summary"] == [{"task": "ivf", "same": 1, "changed": 0, "only_a": 1, "only_b": 0}]
+    assert [row["scene"] for row in found["changes"]] == ["s1"]
+    assert len(pd.read_csv(tmp_path / "d.csv")) == 2
+    assert "ivf/toy/s1" in run("diff", "a", "b", "--lab", made.path).output
+    assert run("diff", "a", "c", "--lab", made.path).exit_code == 2
 
 
 @pytest.mark.parametrize(
