@@ -8,6 +8,7 @@
     lab/opinions/<task>-<dataset>.parquet   what people think of candidates, where it is known
     lab/scores/<task>-<dataset>.parquet     tidy metric values
     lab/tiles/<task>-<dataset>.parquet      the same, tile by tile
+    lab/mosaics/<task>-<dataset>.parquet    which candidate a mosaic shows where
     lab/labels/<name>.parquet               curated manifests
     lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
@@ -32,6 +33,7 @@ from fusionlab.paths import is_empty, to_place
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import (
     INDEX,
+    MOSAICS,
     OPINIONS,
     OVERRIDES,
     REJECTS,
@@ -56,7 +58,7 @@ FORMAT = 2
 _READABLE = (1, 2)
 
 #: Folders of tables, one file a data set or labels manifest.
-TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "labels")
+TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "mosaics", "labels")
 
 
 class Lab:
@@ -200,6 +202,11 @@ class Lab:
         """Return the folder for the results of a scoring run that is under way."""
         return self.path / "scores" / ".parts"
 
+    @property
+    def tile_parts(self) -> Place:
+        """Return the same for a run over tiles."""
+        return self.path / "tiles" / ".parts"
+
     def tiles(self, task: str, dataset: str) -> pd.DataFrame:
         """Return the scores of the tiles of one data set; empty where none were measured."""
         return read_table(self.path / "tiles" / f"{task}-{dataset}.parquet", TILES)
@@ -208,6 +215,15 @@ class Lab:
         """Replace the scores of the tiles of one data set."""
         self._still_mine()
         write_table(self.path / "tiles" / f"{task}-{dataset}.parquet", frame, TILES)
+
+    def mosaics(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return what the mosaics of one data set show; empty where it has none."""
+        return read_table(self.path / "mosaics" / f"{task}-{dataset}.parquet", MOSAICS)
+
+    def write_mosaics(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace what the mosaics of one data set show."""
+        self._still_mine()
+        write_table(self.path / "mosaics" / f"{task}-{dataset}.parquet", frame, MOSAICS)
 
     # -- people -----------------------------------------------------------------------------------
 

@@ -33,7 +33,16 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
-    "score": {"--lab", "--metrics", "--workers", "--scheduler", "--device", "--dry-run", "--json"},
+    "score": {
+        "--lab",
+        "--metrics",
+        "--workers",
+        "--scheduler",
+        "--device",
+        "--tiles",
+        "--dry-run",
+        "--json",
+    },
     "select": {
         "--name",
         "--lab",
@@ -41,6 +50,17 @@ COMMANDS = {
         "--normalise",
         "--task",
         "--dataset",
+        "--dry-run",
+        "--json",
+    },
+    "mosaic": {
+        "--labels",
+        "--name",
+        "--lab",
+        "--lead",
+        "--smooth",
+        "--margin",
+        "--workers",
         "--dry-run",
         "--json",
     },
@@ -166,6 +186,20 @@ def test_dry_runs_write_nothing(tmp_path: Path) -> None:
     before = tree_bytes(tmp_path / "lab")
     assert run_json("score", "--lab", tmp_path / "lab", "--dry-run")["to_measure"] == 21
     assert tree_bytes(tmp_path / "lab") == before
+
+
+def test_tiles_are_scored_where_they_are_asked_for(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=1, size=(70, 130))
+    counted = run_json("score", "--lab", made.path, "--metrics", "EN", "--tiles", "--dry-run")
+    assert counted["to_measure"] == counted["tiles"]["to_measure"] == 8
+    report = run_json("score", "--lab", made.path, "--metrics", "EN", "--tiles")
+    assert report["measured"] == report["tiles"]["measured"] == 8
+    assert len(made.scores("ivf", "toy")) == 8
+    assert len(made.tiles("ivf", "toy")) == 16
+    shown = run("score", "--lab", made.path, "--metrics", "EN", "--tiles")
+    assert [line.split()[-1] for line in shown.output.splitlines() if "measured" in line] == [
+        "0"
+    ] * 2
 
 
 def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _DIGESTS = ["digest_a", "digest_b", "digest_candidate"]
 #: What `diff` gives as the reason of a change, in the order in which it is looked for.
 REASONS = {
     "overridden": "a person chose one of the two, or vetoed the scene",
+    "mosaic": "one of the two is a mosaic of several candidates",
     "gone": "the candidate is not in the lab any more",
     "pixels": "the pixels of a candidate or source have changed",
     "turned_away": "one of the policies let one of the two take no part",
@@ -176,6 +177,8 @@ class _Evidence:
     def _person(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         for side, manifest in (("b", self.second), ("a", self.first)):
             who = row[f"chosen_by_{side}"]
+            if who == "mosaic":
+                return "mosaic", f"{row[f'method_{side}']} is a mosaic in {manifest.name}"
             if who and who != "policy":
                 return "overridden", f"{who} chose {row[f'method_{side}']} in {manifest.name}"
         place = (*self.place, row["scene"])

@@ -110,11 +110,20 @@ def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:
     """Return the reasons of one label as sentences, the weightiest first."""
     scene = label["scene"]
     return [
+        *_mosaic_reason(label),
         *ranked.reasons(scene),
         *sure_reason(label),
         *ranked.turned_away(scene),
         *decoy_reason(label),
     ]
+
+
+def _mosaic_reason(label: Mapping[str, Any]) -> list[str]:
+    """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
+    if label["chosen_by"] != "mosaic":
+        return []
+    best = label["policy_method"]
+    return [f"{label['method']} takes the place of {best}; {label['because']}."]
 
 
 def check_current(lab: Lab, name: str, ranked: Ranked, label: Mapping[str, Any]) -> None:

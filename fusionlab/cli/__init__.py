@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics, policies
+from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.stages import ingest, score, select
@@ -80,7 +81,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, score, select, audit, why, diff),
+    *(ingest, score, select, mosaic, audit, why, diff),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, policies, demo),
 )

@@ -27,6 +27,7 @@ from fusionlab.ingest.search import SceneSearch, describe_files, find_home
 from fusionlab.ingest.shelf import Shelf
 from fusionlab.ingest.tree import FileTree
 from fusionlab.inspection.scenes import sketch
+from fusionlab.made import is_made, outdated
 from fusionlab.regions import Region
 from fusionlab.tables import rejects_frame
 
@@ -274,7 +275,10 @@ class _Run:
     def _settle_absent(self, prune: bool) -> None:
         """Decide about rows whose file was not found, and drop what lost its sources."""
         rows = self.shelf.rows
-        for key in [key for key in rows if key not in self.seen]:
+        for row in outdated(rows.values()):
+            del rows[row["scene"], row["role"], row["name"]]
+            self.report.pruned += 1
+        for key in [key for key in rows if key not in self.seen and not is_made(rows[key])]:
             if rows[key]["file"] in self.here:  # its file is at another place now
                 del rows[key]
             elif prune or not self._still_fits(key):
