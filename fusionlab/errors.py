@@ -8,6 +8,7 @@
     │   ├── MissingMetricError     a metric whose package or weights are not there
     │   └── ConfigError            a YAML file that does not say what it must
     ├── LabError                   the lab is missing, locked, broken, or of another format
+    │   ├── OutdatedError          a decision about what has changed since it was looked at
     │   └── StorageError           the disk under it is full or fails: free it, and go on
     ├── ImageError                 bytes that are not an image we accept (carries a reason code)
     └── MetricInputError           arrays that a metric must not be computed on
@@ -70,6 +71,10 @@ class ConfigError(UsageError):
 
 class LabError(FusionLabError):
     """The lab is missing, locked, broken, or of another format."""
+
+
+class OutdatedError(LabError):
+    """A decision about something that has changed since it was looked at; look again."""
 
 
 class StorageError(LabError):

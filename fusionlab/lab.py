@@ -34,7 +34,6 @@ from fusionlab.paths import is_empty, to_place
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import (
     INDEX,
-    LABELS_ADDED,
     MOSAICS,
     OPINIONS,
     OVERRIDES,
@@ -42,6 +41,7 @@ from fusionlab.tables import (
     SCORES,
     TILES,
     concat,
+    read_labels,
     read_table,
     write_table,
 )
@@ -293,8 +293,7 @@ class Lab:
         """
         path = self.labels_path(name)
         if path.exists():
-            frame = read_table(path)
-            return frame.assign(**{c: v for c, v in LABELS_ADDED.items() if c not in frame})
+            return read_labels(path)
         if not self.labels_names():
             raise LabError(
                 f"{self.path}: has no labels yet. Select some first: "

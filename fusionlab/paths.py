@@ -48,6 +48,17 @@ def size_of(place: Place) -> int:
     return place.head()[2] if isinstance(place, ObjectPath) else place.stat().st_size
 
 
+def stamp(place: Place) -> str:
+    """Return what is another after each time that a file was replaced; "" where there is none."""
+    try:
+        if isinstance(place, ObjectPath):
+            return place.head()[0]
+        found = place.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
+
+
 def is_empty(place: Place) -> bool:
     """Tell whether nothing lies at or under `place`."""
     if isinstance(place, ObjectPath):

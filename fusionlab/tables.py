@@ -317,6 +317,18 @@ def read_table(path: Place, schema: TableSchema | None = None) -> pd.DataFrame:
     return frame
 
 
+def read_labels(path: Place) -> pd.DataFrame:
+    """Read a labels manifest; columns that those of earlier versions lack are filled in.
+
+    Raises
+    ------
+    LabError
+        When the file is not a readable Parquet table.
+    """
+    frame = read_table(path)
+    return frame.assign(**{c: v for c, v in LABELS_ADDED.items() if c not in frame})
+
+
 def _source(path: Place) -> Any:
     """Return what Parquet can read from: a local file, or an object's content."""
     return io.BytesIO(path.read_bytes()) if isinstance(path, ObjectPath) else path

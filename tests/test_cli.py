@@ -68,8 +68,22 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
-    "audit": {"--lab", "--labels", "--csv", "--parquet", "--json"},
+    "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
     "why": {"--lab", "--labels", "--json"},
+    "diff": {"--lab", "--csv", "--json"},
+    "override": {
+        "--because",
+        "--lab",
+        "--by",
+        "--accept",
+        "--veto",
+        "--withdraw",
+        "--labels",
+        "--dry-run",
+        "--json",
+    },
+    "overrides": {"--lab", "--history", "--csv", "--json"},
+    "review": {"--lab", "--labels", "--by", "--port", "--no-browser", "--json"},
     "info": {"--lab", "--json"},
     "verify": {"--lab", "--workers", "--json"},
     "pack": {"--out", "--lab", "--workers", "--dry-run", "--json"},
@@ -159,7 +173,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\nfrom typer.testing import CliRunner\nfrom fusionlab.cli import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "print(*{'torch','dask','distributed','zarr','pandas','numpy','numba','cv2','pyarrow',"
-        "'pydantic','yaml'} & set(sys.modules))"
+        "'pydantic','yaml','starlette','uvicorn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
@@ -222,6 +236,12 @@ def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
         "fingerprints",
         "families",
         "rejects",
+        "rank_distribution",
+        "critical_difference",
+        "agreement_metrics",
+        "agreement_methods",
+        "coverage",
+        "guards",
     }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")
@@ -243,6 +263,59 @@ def test_why_shows_every_candidate_and_the_reason(lab: Lab) -> None:
     assert len(answer["candidates"]) == len(METHODS) + 3
     assert answer["candidates"][-1]["place"] is None
     assert answer["reasons"][0] in shown.output.replace("\n", "") or "lead" in answer["reasons"][0]
+
+
+def test_override_and_overrides(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=2)
+    run("score", "--lab", made.path)
+    run("select", "--lab", made.path, "--policy", "fusionfm", "--name", "first")
+    label = made.labels("first").set_index("scene")["method"]["s1"]
+    say = ("--lab", made.path, "--by", "ann", "--because", "a reason")
+    assert run_json("override", "s0", "mean", *say, "--dry-run")["verdict"] == "choose"
+    assert made.overrides().empty
+    assert run_json("override", "toy/s0", "mean", *say)["number"] == 1
+    assert run_json("override", "s1", "--accept", *say)["method"] == label
+    assert run_json("override", "s0", "--veto", *say)["method"] == ""
+    listed = run("overrides", "--lab", made.path)
+    assert "ivf/toy/s0" in listed.output
+    assert "a reason" in listed.output
+    assert [row["verdict"] for row in run_json("overrides", "--lab", made.path)] == [
+        "veto",
+        "accept",
+    ]
+    shown = run("override", "s1", "--withdraw", *say)
+    assert "fusionlab select" in shown.output
+    assert len(run_json("overrides", "--lab", made.path)) == 1
+    history = run_json("overrides", "--lab", made.path, "--history", "--csv", tmp_path / "o.csv")
+    assert len(history) == len(pd.read_csv(tmp_path / "o.csv")) == 4
+
+
+def test_diff_of_two_labels(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=2)
+    run("score", "--lab", made.path)
+    for name in ("a", "b"):
+        run("override", "s1", "--veto", "--by", "ann", "--because", "x", "--lab", made.path)
+        select = ("select", "--lab", made.path, "--policy", "fusionfm", "--name", name)
+        assert run(*select).exit_code == 0
+        run("override", "s1", "--withdraw", "--by", "ann", "--because", "x", "--lab", made.path)
+        if name == "a":
+            run(*select)
+    found = run_json("diff", "a", "b", "--lab", made.path, "--csv", tmp_path / "d.csv")
+    assert found["summary"] == [{"task": "ivf", "same": 1, "changed": 0, "only_a": 1, "only_b": 0}]
+    assert [row["scene"] for row in found["changes"]] == ["s1"]
+    assert len(pd.read_csv(tmp_path / "d.csv")) == 2
+    assert "ivf/toy/s1" in run("diff", "a", "b", "--lab", made.path).output
+    assert run("diff", "a", "c", "--lab", made.path).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [("s0",), ("s0", "mean", "--veto"), ("s0", "--veto", "--withdraw"), ("s0", "--accept")]
+)
+def test_override_wants_one_thing_and_a_label_to_accept(tmp_path: Path, wrong: tuple) -> None:
+    made = make_lab(tmp_path, scenes=1)
+    result = run("override", *wrong, "--lab", made.path, "--by", "a", "--because", "b")
+    assert result.exit_code == (1 if "--accept" in wrong else 2)
+    assert ("fusionlab select" if "--accept" in wrong else "say one thing") in result.output
 
 
 def test_measure_prints_what_the_library_says(lab: Lab) -> None:
@@ -333,6 +406,8 @@ def test_a_policy_is_fitted_and_warned_of(lab: Lab, tmp_path: Path) -> None:
         (("select", "--name", "x", "--task", "ivg"), "ivf"),
         (("audit", "--labels", "frist"), "first"),
         (("why", "s11"), "s1"),
+        (("override", "s11", "mean", "--because", "b", "--by", "ann"), "s1"),
+        (("override", "s1", "maen", "--because", "b", "--by", "ann"), "mean"),
     ],
 )
 def test_unknown_names_exit_with_2_and_the_nearest_right_one(

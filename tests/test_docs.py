@@ -191,6 +191,7 @@ def test_reason_codes_are_those_of_the_code():
     raised += re.findall(r"(?:_reject\(|Fault\([\w\"]+,|\bfault =)\s*\"(\w+)\"", source)
     raised += re.findall(r"return \(?\s*\"(\w+)\",", source)
     raised += re.findall(r"reason, detail = \"(\w+)\"", source)
+    raised += re.findall(r"\breason = \"(\w+)\"", source)
     raised += re.findall(r"\"reason\": \"(\w+)\"", source)
     raised += re.findall(r"Failed\([^)]*\"(\w+)\", detail\)", source)
     text = (DOCS / "manifests.md").read_text(encoding="utf-8")

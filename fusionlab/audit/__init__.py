@@ -8,20 +8,36 @@ where there is only one::
     audit.why("carLight", "lab")
 """
 
-from fusionlab.audit.frames import all_frames, certainty, decoys, margins, rejects, truth, wins
+from fusionlab.audit.agreement import agreement_methods, agreement_metrics
+from fusionlab.audit.critical import critical_difference
+from fusionlab.audit.diff import diff
+from fusionlab.audit.everything import all_frames
+from fusionlab.audit.frames import certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
+from fusionlab.audit.places import coverage, guards, places, rank_distribution
+from fusionlab.audit.report import HtmlReport, write_report
 from fusionlab.audit.why import Why, why
 
 __all__ = [
+    "HtmlReport",
     "Why",
+    "agreement_methods",
+    "agreement_metrics",
     "all_frames",
     "certainty",
+    "coverage",
+    "critical_difference",
     "decoys",
+    "diff",
     "families",
     "fingerprints",
+    "guards",
     "margins",
+    "places",
+    "rank_distribution",
     "rejects",
     "truth",
     "why",
     "wins",
+    "write_report",
 ]

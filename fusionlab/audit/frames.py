@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fusionlab.audit.marks import families, fingerprints
 from fusionlab.decoys import DECOY_PREFIX, DECOYS
 from fusionlab.errors import LabError
 from fusionlab.lab import Lab
@@ -34,8 +33,8 @@ def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, p
     if labels is None and len(names) > 1:
         raise LabError(f"{opened.path}: holds several labels sets, name one: {', '.join(names)}")
     name = labels or (names[0] if names else "NAME")
-    chosen = opened.labels(name)
-    return opened, name, chosen[chosen["place"] == 1].reset_index(drop=True)
+    rows = opened.labels(name)
+    return opened, name, rows[rows["place"] == 1].reset_index(drop=True)
 
 
 def wins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
@@ -72,7 +71,7 @@ def margins(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.Dat
     A label without a runner-up has no margin and comes last.
     """
     _, _, chosen = open_labels(lab, labels)
-    columns = [*_SCENE, "method", "runner_up", "total", "margin", "tied", "candidates"]
+    columns = [*_SCENE, "method", "runner_up", "total", "margin", "tied", "stability", "candidates"]
     return chosen.sort_values(["margin", *_SCENE], ignore_index=True)[columns]
 
 
@@ -136,27 +135,16 @@ def _against_truth(chosen: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def certainty(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.DataFrame:
-    """Return, by task, how large the margins are: labels, ties, and quantiles of the margin."""
+    """Return, by task, how sure the choices are: labels, ties, quantiles of margin and stability.
+
+    Columns ``task, labels, ties, margin_p10, margin_median, margin_p90, stability_p10,
+    stability_median``; the last two are not a number where stability was not measured.
+    """
     _, _, chosen = open_labels(lab, labels)
     grouped = chosen.groupby("task")
     frame = grouped.agg(labels=("scene", "size"), ties=("tied", "sum"))
     quantiles = grouped["margin"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     quantiles.columns = pd.Index(["margin_p10", "margin_median", "margin_p90"])
-    return frame.join(quantiles).reset_index()
-
-
-def all_frames(
-    lab: Lab | Place | str = "lab", labels: str | None = None
-) -> dict[str, pd.DataFrame]:
-    """Return every frame of the audit by its name."""
-    opened, name, _ = open_labels(lab, labels)
-    return {
-        "wins": wins(opened, name),
-        "margins": margins(opened, name),
-        "certainty": certainty(opened, name),
-        "decoys": decoys(opened, name),
-        "truth": truth(opened, name),
-        "rejects": rejects(opened),
-        "fingerprints": fingerprints(opened),
-        "families": families(opened),
-    }
+    shaken = grouped["stability"].quantile(np.array([0.1, 0.5])).unstack()
+    shaken.columns = pd.Index(["stability_p10", "stability_median"])
+    return frame.join(quantiles).join(shaken).reset_index()

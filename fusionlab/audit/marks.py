@@ -25,7 +25,7 @@ def fingerprints(lab: Lab | Path | str = "lab") -> pd.DataFrame:
     totals = index.groupby([*_DATASET, "role"]).size().rename("total")
     flagged = index.assign(flag=index["flags"].map(split_flags)).explode("flag")
     grouped = flagged.dropna(subset="flag").groupby([*_DATASET, "role", "flag"])
-    frame = grouped["name"].agg(count="size", examples=_commonest).reset_index()
+    frame = grouped["name"].agg(count="size", examples=commonest).reset_index()
     frame = frame.merge(totals.reset_index(), on=[*_DATASET, "role"])
     frame["share"] = frame["count"] / frame["total"]
     frame = frame[[*_DATASET, "role", "flag", "count", "share", "examples"]]
@@ -59,7 +59,8 @@ def _index(lab: Lab | Path | str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def _commonest(names: pd.Series) -> str:
+def commonest(names: pd.Series) -> str:
+    """Return the three names that occur most often."""
     counts = names.value_counts().rename_axis("name").reset_index(name="count")
     ordered = counts.sort_values(["count", "name"], ascending=[False, True])
     return " ".join(ordered["name"].head(3))

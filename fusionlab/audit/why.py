@@ -8,26 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.audit.frames import open_labels
-from fusionlab.decoys import DECOY_PREFIX
-from fusionlab.errors import LabError, UnknownNameError
-from fusionlab.selection.guards import failed
+from fusionlab.audit.ranked import Ranked, decoy_reason, rank_again, sure_reason
+from fusionlab.errors import LabError
+from fusionlab.naming import find_scene, rows_of
 from fusionlab.selection.policy import Policy
-from fusionlab.selection.ranking import rank_candidates
-from fusionlab.selection.scored import current_scores
-from fusionlab.selection.traits import candidate_traits
 from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
-
-
-#: What each kind of shaking draws.
-_SHAKEN = {
-    "weights": "draws of the weights",
-    "metrics": "rankings without one metric",
-    "tiles": "draws of parts of the image",
-}
 
 
 @dataclass(frozen=True)
@@ -39,10 +30,10 @@ class Why:
     task, dataset, scene, method : the label.
     policy : the policy as it was when it chose.
     table : one row a candidate and decoy; ``place`` (decoys have none), ``total``, then for each
-        metric its value and ``norm_<metric>``, then ``penalty``, ``flags`` and ``family``.
-        ``turned_away`` names the guard or flag by which a candidate takes no part; it has neither
-        place nor total. Decoys are normalised
-        together with the candidates and do not move them.
+        metric its value and ``norm_<metric>`` (a metric of guards alone has none), then
+        ``penalty``, ``flags``, ``family`` and ``turned_away``, the guard or flag by which a
+        candidate takes no part; it has neither place nor total. Decoys are normalised together
+        with the candidates and do not move them.
     reasons : sentences, the weightiest first.
     """
 
@@ -102,133 +93,57 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
     opened, name, chosen = open_labels(lab, labels)
     label = _find(chosen, scene, name)
     policy = Policy.model_validate_json(read_note(opened.labels_path(name)))
-    task, dataset = label["task"], label["dataset"]
-    weights = policy.task_weights(task)
-    scores = current_scores(opened, task, dataset, policy.task_metrics(task)).loc[[label["scene"]]]
-    traits = candidate_traits(opened.index(task, dataset))
-    away = failed(scores, policy, task, traits)
-    taking_part = scores[away == ""]
-    is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
-    ranked = rank_candidates(taking_part[~is_decoy], policy, task, traits)
-    if ranked.empty or ranked.iloc[0]["method"] != label["policy_method"]:
-        raise LabError(
-            f"{opened.path}: scores of {scene} have changed since labels {name!r} were selected; "
-            f"select again: fusionlab select --lab {opened.path} --name {name}"
-        )
-    together = rank_candidates(taking_part, policy, task, traits)
-    excluded = traits.reindex(scores.index[away != ""], fill_value="").reset_index()
-    table = _with_values(_with_others(ranked, together, excluded), scores, list(weights))
-    table["turned_away"] = table["method"].map(away.droplevel("scene")).fillna("")
-    reasons = [
-        *_mosaic_reason(label),
-        *_reasons(ranked, weights),
-        *_sure(label),
-        *_turned_away(scores, away, policy, task),
-        *_decoy_reason(label),
-    ]
+    ranked = rank_again(opened, policy, label["task"], label["dataset"], [label["scene"]])
+    check_current(opened, name, ranked, label)
     return Why(
-        label["task"], label["dataset"], label["scene"], label["method"], policy, table, reasons
+        label["task"],
+        label["dataset"],
+        label["scene"],
+        label["method"],
+        policy,
+        ranked.table(label["scene"]),
+        reasons_of(ranked, label),
     )
 
 
-def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
-    parts = [chosen["scene"], chosen["dataset"] + "/" + chosen["scene"]]
-    parts.append(chosen["task"] + "/" + parts[1])
-    hits = chosen[(parts[0] == scene) | (parts[1] == scene) | (parts[2] == scene)]
-    if hits.empty:
-        known = parts[min(scene.count("/"), 2)]
-        raise UnknownNameError("scene", scene, set(known), f"labels {name!r}")
-    if len(hits) > 1:
-        places = ", ".join(sorted(parts[2][hits.index]))
-        raise LabError(f"scene {scene!r} is in several data sets, name one: {places}")
-    return {str(column): value for column, value in hits.iloc[0].items()}
-
-
-def _with_others(
-    ranked: pd.DataFrame, together: pd.DataFrame, excluded: pd.DataFrame
-) -> pd.DataFrame:
-    """Put under the candidates the decoys, with the totals they get when all take part.
-
-    Below stand the candidates that the policy excludes.
-    """
-    decoys = together[together["method"].str.startswith(DECOY_PREFIX)].drop(columns="place")
-    others = [frame for frame in (decoys, excluded) if len(frame)]
-    return pd.concat([ranked, *others], ignore_index=True)
-
-
-def _with_values(table: pd.DataFrame, scores: pd.DataFrame, weighed: list[str]) -> pd.DataFrame:
-    """Add the raw scores: beside each weighed metric its normalised value, then the guards'."""
-    table = table.drop(columns="scene")
-    values = scores.droplevel("scene").reindex(table["method"]).reset_index(drop=True)
-    ordered = ["place", "method", "total"]
-    for metric in values.columns:
-        table[metric] = values[metric]
-        ordered += [metric, f"norm_{metric}"] if metric in weighed else [metric]
-    return table[[*ordered, "penalty", "flags", "family"]]
-
-
-def _reasons(ranked: pd.DataFrame, weights: Any) -> list[str]:
-    """Say what the winner's lead over the runner-up is made of."""
-    first = ranked.iloc[0]
-    if len(ranked) == 1:
-        return [f"{first['method']} is the only candidate."]
-    second = ranked.iloc[1]
-    lead = first["total"] - second["total"]
-    opening = (
-        f"{first['method']} totals {first['total']:.4f}, {second['method']} {second['total']:.4f}"
-    )
-    if lead == 0:
-        return [f"{opening}: a tie, broken by {' then '.join(weights)}, then by name."]
-    shares = {
-        m: w * (first[f"norm_{m}"] - second[f"norm_{m}"]) / sum(weights.values())
-        for m, w in weights.items()
-    }
-    if first["penalty"] != second["penalty"]:
-        shares["penalties"] = second["penalty"] - first["penalty"]
-    parts = [f"{m} {share:+.4f}" for m, share in sorted(shares.items(), key=lambda s: -s[1])]
-    return [f"{opening}: a lead of {lead:.4f}, made of {', '.join(parts)}."]
-
-
-def _sure(label: dict[str, Any]) -> list[str]:
-    """Say how often the choice survives when it is shaken."""
-    if pd.isna(label["stability"]):
-        return []
-    kinds = [
-        f"{label[f'stability_{kind}']:.0%} of {what}"
-        for kind, what in _SHAKEN.items()
-        if not pd.isna(label[f"stability_{kind}"])
-    ]
-    return [f"It stays first in {', '.join(kinds)}: stability {label['stability']:.2f}."]
-
-
-def _turned_away(scores: pd.DataFrame, away: pd.Series, policy: Policy, task: str) -> list[str]:
-    """Say who takes no part, and by which guard or flag."""
-    guards = policy.task_guards(task)
-    lines = []
-    values = scores.droplevel("scene").to_dict("index")
-    for method, reason in away[away != ""].droplevel("scene").items():
-        if reason not in guards:
-            lines.append(f"{method} ({reason})")
-            continue
-        metric, low, high = guards[reason]
-        value = values[method][metric]
-        bound = f"below {low:g}" if value < low else f"above {high:g}"
-        lines.append(f"{method} ({reason}: {metric} {value:.3g} is {bound})")
-    return [f"Turned away by the policy: {', '.join(lines)}."] if lines else []
-
-
-def _decoy_reason(label: dict[str, Any]) -> list[str]:
-    if not label["decoy"]:
-        return []
+def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:
+    """Return the reasons of one label as sentences, the weightiest first."""
+    scene = label["scene"]
     return [
-        f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
-        "this policy does not tell a fused image from that."
+        *_mosaic_reason(label),
+        *ranked.reasons(scene),
+        *sure_reason(label),
+        *ranked.turned_away(scene),
+        *decoy_reason(label),
     ]
 
 
-def _mosaic_reason(label: dict[str, Any]) -> list[str]:
+def _mosaic_reason(label: Mapping[str, Any]) -> list[str]:
     """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
     if label["chosen_by"] != "mosaic":
         return []
     best = label["policy_method"]
     return [f"{label['method']} takes the place of {best}; {label['because']}."]
+
+
+def check_current(lab: Lab, name: str, ranked: Ranked, label: Mapping[str, Any]) -> None:
+    """Refuse a label that the policy would not choose by the scores there are now.
+
+    Raises
+    ------
+    LabError
+        With the command that selects again.
+    """
+    chosen = label["policy_method"] or label["method"]
+    if not label["policy_method"] and label["chosen_by"] != "policy":
+        return  # the policy chose nothing, and a person did
+    if ranked.winner(label["scene"]) != chosen:
+        raise LabError(
+            f"{lab.path}: scores of {label['scene']} have changed since labels {name!r} were "
+            f"selected; select again: fusionlab select --lab {lab.path} --name {name}"
+        )
+
+
+def _find(chosen: pd.DataFrame, scene: str, name: str) -> dict[str, Any]:
+    label = rows_of(chosen, find_scene(chosen, scene, f"labels {name!r}")).iloc[0]
+    return {str(column): value for column, value in label.items()}

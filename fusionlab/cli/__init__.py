@@ -15,8 +15,9 @@ from typer.core import TyperGroup
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.mosaics import mosaic
+from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.policies import policies
-from fusionlab.cli.questions import audit, why
+from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.cli.validating import validate
@@ -82,19 +83,9 @@ def _root(
 
 
 COMMANDS = (
-    ingest,
-    score,
-    select,
-    mosaic,
-    audit,
-    why,
-    validate,
-    info,
-    verify,
-    pack,
-    measure,
-    metrics,
-    demo,
+    *(ingest, score, select, mosaic, audit, why, diff, validate),
+    *(override, overrides, review),
+    *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:
     app.command()(command)

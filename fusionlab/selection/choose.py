@@ -10,8 +10,10 @@ import pandas as pd
 
 from fusionlab import __version__
 from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.overrides import standing
 from fusionlab.selection.confidence import KINDS, shaken, tile_totals
 from fusionlab.selection.guards import failed
+from fusionlab.selection.overrides import apply_overrides
 from fusionlab.selection.ranking import DECIMALS, rank_candidates
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.traits import candidate_traits
@@ -60,18 +62,20 @@ def choose(lab: Lab, policy: Policy, task: str, dataset: str, top: int = 1) -> C
         _decoys(rank_candidates(scores, policy, task, traits))
     )
     doubtful = _doubtful(scenes, policy.abstain)
-    labels = _rows(ranked, first, top).join(scenes, on="scene")
+    rows = _with_stability(ranked, first)
+    labels = _best(rows, top).join(scenes, on="scene")
     labels = labels[~labels["scene"].isin(doubtful.index)].reset_index(drop=True)
-    labels = labels.join(_digests(index, labels))
-    labels["task"], labels["dataset"] = task, dataset
     labels["chosen_by"], labels["because"] = "policy", ""
-    labels["policy"], labels["policy_digest"] = policy.label, policy.digest
-    labels["software_version"] = __version__
     away = reasons[(reasons != "") & ~is_decoy(scored)]
-    known = set(scenes.index)
-    lost = sorted(set(index.loc[index["role"] == "source", "scene"]) - known)
+    lost = sorted(set(index.loc[index["role"] == "source", "scene"]) - set(scenes.index))
     rejects = [_unlabelled(scene, away) for scene in lost]
     rejects += [_abstained(str(scene), why) for scene, why in doubtful.items()]
+    decisions = standing(lab, task, dataset)
+    labels, rejects = apply_overrides(labels, rejects, rows, scenes, decisions, index)
+    labels = labels.join(_digests(index, labels))
+    labels["task"], labels["dataset"] = task, dataset
+    labels["policy"], labels["policy_digest"] = policy.label, policy.digest
+    labels["software_version"] = __version__
     return Chosen(labels, rejects, away)
 
 
@@ -100,12 +104,17 @@ def _by_scene(ranked: pd.DataFrame, first: pd.Series) -> pd.DataFrame:
     return scenes
 
 
-def _rows(ranked: pd.DataFrame, first: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Return the best `top` of each scene with their stability and soft weights."""
+def _with_stability(ranked: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
+    """Return all candidates with how often each is first when the choice is shaken."""
     rows = ranked.copy()
     rows["stability"] = first["first"]
     for kind in KINDS:
         rows[f"stability_{kind}"] = first[kind]
+    return rows
+
+
+def _best(rows: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Return the best `top` of each scene with soft weights."""
     rows = rows[rows["place"] <= top].reset_index(drop=True)
     shares = rows["stability"].to_numpy()
     sums = rows.groupby("scene")["stability"].transform("sum").to_numpy()

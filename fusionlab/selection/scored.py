@@ -21,11 +21,17 @@ if TYPE_CHECKING:
     from fusionlab.lab import Lab
 
 
-def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> pd.DataFrame:
+def current_scores(
+    lab: Lab, task: str, dataset: str, metrics: Sequence[str], *, complete: bool = True
+) -> pd.DataFrame:
     """Return scores of one data set as one row a candidate or decoy, one column a metric.
 
     The index of the frame is (scene, method). Scores of pixels that have changed since are left
     out; a candidate without a current score that scoring did not reject is an error.
+
+    Parameters
+    ----------
+    complete : whether that is an error; what has no score at all is else left out.
 
     Raises
     ------
@@ -41,7 +47,8 @@ def current_scores(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) ->
     methods = _eligible(index)
     scores = scores[_is_current(scores, index, methods)]
     wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
-    _all_scored(lab, task, dataset, scores, methods, metrics)
+    if complete:
+        _all_scored(lab, task, dataset, scores, methods, metrics)
     return wide.reindex(columns=list(metrics))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ class SelectReport:
     turned_away : guard or flag -> candidates that took no part because of it.
     decoy_wins : decoy -> scenes where it would have won had it been allowed to.
     abstained : scenes without a label because the choice was too doubtful for the policy.
+    overridden : labels that a person chose or accepted.
+    vetoed : scenes without a label because a person wants none.
+    stale_overrides : decisions of people about pixels that are no longer there; not applied.
     unlabelled : all scenes without a label: those, and scenes without any candidate, or with none
         that the policy allows.
     replaced : the policy that had chosen the labels that stood under this name, if another.
@@ -45,6 +49,9 @@ class SelectReport:
     turned_away: dict[str, int] = field(default_factory=dict)
     decoy_wins: dict[str, int] = field(default_factory=dict)
     abstained: int = 0
+    overridden: int = 0
+    vetoed: int = 0
+    stale_overrides: int = 0
     unlabelled: int = 0
     replaced: str = ""
     seconds: float = 0.0
@@ -130,11 +137,19 @@ def _count(report: SelectReport, labels: pd.DataFrame, parts: list[Chosen]) -> N
     away = pd.concat([part.turned_away for part in parts]).value_counts()
     report.turned_away = {str(reason): int(count) for reason, count in away.items()}
     rejects = [row for part in parts for row in part.rejects]
-    report.abstained = sum(row["reason"] == "abstained" for row in rejects)
+    report.overridden = int((first["chosen_by"] != "policy").sum())
+    counts = Counter(row["reason"] for row in rejects)
+    report.abstained, report.vetoed = counts["abstained"], counts["vetoed"]
+    report.stale_overrides = counts["stale_override"]
     report.unlabelled = sum(row["role"] == "scene" for row in rejects)
 
 
 def _no_label(lab: Lab, report: SelectReport) -> str:
+    if report.vetoed:
+        return (
+            f"{lab.path}: no scene gets a label, and people vetoed {report.vetoed}; see: "
+            f"fusionlab overrides --lab {lab.path}"
+        )
     if report.abstained:
         return (
             f"{lab.path}: policy {report.policy} abstains on all {report.abstained} scenes that it "

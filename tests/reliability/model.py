@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-DECOYS = ("decoy:copy_a", "decoy:copy_b", "decoy:mean")
+DECOYS = ("decoy:copy_a", "decoy:copy_b", "decoy:mean", "decoy:max")
 METRICS = ("AG", "EN", "SD")
 
 Key = tuple[str, str, str]  # scene, role, name
@@ -35,6 +35,7 @@ class Model:
     images : what the index should name.
     read, refused : what the last ingest should have made of the files it found.
     scores : what each standing score was computed from: the pixels of a, b and the candidate.
+    decisions : scene -> verdict, method and digest of each decision of a person, in order.
     """
 
     files: dict[Key, np.ndarray | None] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Model:
     read: set[Key] = field(default_factory=set)
     refused: set[Key] = field(default_factory=set)
     scores: dict[Score, tuple[str, ...]] = field(default_factory=dict)
+    decisions: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
 
     def ingest(self, prune: bool) -> None:
         self.refused = set()
@@ -79,3 +81,20 @@ class Model:
     def can_select(self, metrics: tuple[str, ...]) -> bool:
         candidates = {k: v for k, v in self.due(metrics).items() if k[1] not in DECOYS}
         return bool(candidates) and all(self.scores.get(k) == v for k, v in candidates.items())
+
+    def decide(self, scene: str, verdict: str, method: str = "") -> None:
+        judged = digest(self.images[scene, "method", method]) if method else ""
+        self.decisions.setdefault(scene, []).append((verdict, method, judged))
+
+    def overruled(self) -> dict[str, str]:
+        """Return scene -> the method that a person's decision gives it; "" for a veto."""
+        last = {scene: decisions[-1] for scene, decisions in self.decisions.items()}
+        present = {scene for scene, role, _ in self.images if role == "source"}
+        found = {}
+        for scene, (verdict, method, judged) in last.items():
+            pixels = self.images.get((scene, "method", method))
+            if verdict == "veto" and scene in present:
+                found[scene] = ""
+            elif pixels is not None and scene in present and digest(pixels) == judged:
+                found[scene] = method
+        return found

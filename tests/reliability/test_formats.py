@@ -11,8 +11,7 @@ import pytest
 from helpers import tree_bytes
 from typer.testing import CliRunner
 
-from fusionlab.audit import why
-from fusionlab.audit.frames import all_frames
+from fusionlab.audit import all_frames, why
 from fusionlab.cli import app
 from fusionlab.lab import FORMAT, Lab
 from fusionlab.selection import select

@@ -23,9 +23,10 @@ from hypothesis.stateful import (
 from reliability.model import METRICS, Key, Model, digest, file_of
 from reliability.nursery import THOROUGH
 
-from fusionlab.errors import LabError
+from fusionlab.errors import LabError, UsageError
 from fusionlab.ingest import Manifest, ingest
 from fusionlab.lab import Lab
+from fusionlab.overrides import decide
 from fusionlab.scoring import score
 from fusionlab.selection import Policy, select
 from fusionlab.store import Address
@@ -153,6 +154,13 @@ class LabMachine(RuleBasedStateMachine):
             with pytest.raises(LabError):
                 select(self.lab, POLICIES[policy], name)
             return
+        overruled = self.model.overruled()
+        with_candidates = {scene for scene, role, _ in self.model.images if role == "method"}
+        labelled = with_candidates - {scene for scene, method in overruled.items() if not method}
+        if not labelled:
+            with pytest.raises(LabError, match="vetoed"):
+                select(self.lab, POLICIES[policy], name)
+            return
         select(self.lab, POLICIES[policy], name)
         self.chosen[name] = policy
         labels = self.lab.labels(name)
@@ -160,8 +168,28 @@ class LabMachine(RuleBasedStateMachine):
             assert row["policy"] == f"{policy} v1"
             winner = self.model.images[row["scene"], "method", row["method"]]
             assert row["digest_candidate"] == digest(winner)
-        with_candidates = {scene for scene, role, _ in self.model.images if role == "method"}
-        assert set(labels["scene"]) == with_candidates
+            assert row["method"] == overruled.get(row["scene"], row["policy_method"])
+            assert (row["chosen_by"] == "policy") == (row["scene"] not in overruled)
+        assert set(labels["scene"]) == labelled
+
+    @rule(data=st.data(), verdict=st.sampled_from(["choose", "accept", "veto", "withdraw"]))
+    def decide(self, data: st.DataObject, verdict: str) -> None:
+        """Let a person decide about one scene, now or when its candidates were others."""
+        scenes = sorted({scene for scene, role, _ in self.model.images if role == "source"})
+        if not scenes:
+            return
+        scene = data.draw(st.sampled_from(scenes))
+        own = sorted(n for s, role, n in self.model.images if (s, role) == (scene, "method"))
+        past = self.model.decisions.get(scene, [("withdraw", "", "")])
+        if verdict == "withdraw" and past[-1][0] == "withdraw":
+            with pytest.raises(UsageError):
+                decide(self.lab, ("ivf", "toy", scene), "withdraw", by="ann")
+            return
+        if verdict in ("choose", "accept") and not own:
+            return
+        method = data.draw(st.sampled_from(own)) if verdict in ("choose", "accept") else ""
+        decide(self.lab, ("ivf", "toy", scene), verdict, method, by="ann")
+        self.model.decide(scene, verdict, method)
 
     @rule()
     def reopen(self) -> None:
@@ -190,6 +218,16 @@ class LabMachine(RuleBasedStateMachine):
         assert index["file"].is_unique
 
     @invariant()
+    def decisions_of_people_survive_everything(self) -> None:
+        table = self.lab.overrides()
+        columns = ["scene", "number", "verdict", "method", "digest_candidate"]
+        assert table[columns].to_numpy().tolist() == [
+            [scene, number, *decision]
+            for scene, decisions in sorted(self.model.decisions.items())
+            for number, decision in enumerate(decisions, 1)
+        ]
+
+    @invariant()
     def nothing_temporary_is_left(self) -> None:
         names = [path.name for path in self.lab.path.rglob("*")]
         assert not [name for name in names if "partial" in name or name == ".parts"]
@@ -204,6 +242,8 @@ class LabMachine(RuleBasedStateMachine):
         """All that has happened leaves no trace but in the numbers of the store's rows."""
         self.images.mkdir(exist_ok=True)
         fresh = Lab.create(self.folder / "fresh")
+        with fresh.writing():
+            fresh.write_overrides(self.lab.overrides())
         for lab in (self.lab, fresh):
             ingest(MANIFEST, self.images, lab, prune=True, workers=2)
             score(lab, METRICS, workers=1)
