@@ -14,7 +14,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fusionlab import headers, images, ingest, medical, metrics, ranges, scoring, selection, tiffs
+from fusionlab import (
+    headers,
+    images,
+    ingest,
+    medical,
+    metrics,
+    mosaic,
+    ranges,
+    scoring,
+    selection,
+    tiffs,
+)
 from fusionlab.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -183,14 +194,14 @@ def test_every_command_and_option_is_on_the_commands_page():
 
 
 def test_reason_codes_are_those_of_the_code():
-    folders = [Path(package.__file__).parent for package in (ingest, scoring, selection)]
+    folders = [Path(package.__file__).parent for package in (ingest, scoring, selection, mosaic)]
     ground = [Path(m.__file__) for m in (headers, images, medical, ranges, tiffs)]
     files = [*ground, *(file for folder in folders for file in folder.glob("*.py"))]
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     raised = re.findall(r"(?:Reject|ImageError)\(\s*\"(\w+)\"", source)
     raised += re.findall(r"(?:_reject\(|Fault\([\w\"]+,|\bfault =)\s*\"(\w+)\"", source)
     raised += re.findall(r"return \(?\s*\"(\w+)\",", source)
-    raised += re.findall(r"reason, detail = \"(\w+)\"", source)
+    raised += re.findall(r"reason, (?:detail|said) = \"(\w+)\"", source)
     raised += re.findall(r"\breason = \"(\w+)\"", source)
     raised += re.findall(r"\"reason\": \"(\w+)\"", source)
     raised += re.findall(r"Failed\([^)]*\"(\w+)\", detail\)", source)
