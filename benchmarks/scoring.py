@@ -6,6 +6,7 @@ Prints, on a lab of PNG-born scenes at the given size:
 
 * the kernels' own rate: `fusionlab.metrics.prepare` and `.measure` in one thread, pixels in memory;
 * `fusionlab score` with 1 and 2 workers, reading, decoding and checking digests included;
+* the same for tiles (`--tiles`), as a multiple of the time for whole images;
 * the peak memory of scoring 100 and 1,000 small scenes, each in a process of its own.
 
 Run it on a machine that does nothing else.
@@ -86,15 +87,16 @@ def kernel_rate(scenes: int, candidates: int, width: int, height: int) -> float:
     return scenes * candidates / (time.perf_counter() - start)
 
 
-def scoring_rate(lab: Lab, workers: int, repeats: int) -> float:
+def scoring_rate(lab: Lab, workers: int, repeats: int, tiles: bool = False) -> float:
     """Candidates (decoys included) a second that scoring reaches, best of `repeats` runs."""
     best = 0.0
     for _ in range(repeats):
-        shutil.rmtree(lab.path / "scores", ignore_errors=True)
+        shutil.rmtree(lab.path / ("tiles" if tiles else "scores"), ignore_errors=True)
         marks: list[tuple[float, int]] = []
         score(
             lab,
             HOT_FIVE,
+            tiles=tiles,
             workers=workers,
             on_progress=lambda done, _total, m=marks: m.append((time.perf_counter(), done)),
         )
@@ -141,6 +143,7 @@ def main() -> None:
         lab = make_lab(Path(folder), options.scenes, options.candidates, width, height)
         one = scoring_rate(lab, 1, options.repeats)
         two = scoring_rate(lab, 2, options.repeats)
+        tiles = scoring_rate(lab, 1, options.repeats, tiles=True)
     small, large = peak_mebibytes(100), peak_mebibytes(1000)
     found = {
         "kernels_per_s": round(kernels, 1),
@@ -148,6 +151,7 @@ def main() -> None:
         "score_2_workers_per_s": round(two, 1),
         "score_over_kernels": round(one / kernels, 3),
         "two_over_one": round(two / one, 3),
+        "tiles_time_over_images": round(one / tiles, 3),
         "peak_mib_100_scenes": round(small),
         "peak_mib_1000_scenes": round(large),
         "peak_ratio": round(large / small, 3),

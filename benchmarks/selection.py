@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from fusionlab.decoys import DECOYS
+from fusionlab.images import join_digests
 from fusionlab.lab import Lab
-from fusionlab.scoring.plan import join_digests
 from fusionlab.selection import load_policy, select
 from fusionlab.tables import INDEX
 

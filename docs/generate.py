@@ -7,17 +7,23 @@ Run it after a change of metrics, tables, policies or commands: ``python docs/ge
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fusionlab import metrics, tables
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
+from fusionlab.selection import load_policy
+from fusionlab.tasks import TASKS, get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(
@@ -46,7 +52,7 @@ COLUMNS = {
     "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
     "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
     "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
-    "says where content says otherwise",
+    "says where content says otherwise; `made:WHAT` of an image that FusionLab made",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
     "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
     "(inspection.md#images-of-another-size); empty where none was needed",
@@ -56,7 +62,7 @@ COLUMNS = {
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
-    "stage": "`ingest`, `score` or `select`",
+    "stage": "`ingest`, `score`, `tiles`, `select` or `mosaic`",
     "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
     "detail": "one sentence",
     "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",
@@ -66,15 +72,16 @@ COLUMNS = {
     "sources_digest": "one digest over the sources (and the truth, for metrics that use it)",
     "candidate_digest": "digest of the candidate's pixels; a decoy's name",
     "tile": "`y,x,h,w`: the part of the scene that was measured",
+    "whole_total": "total of the best whole candidate in the tile",
     "place": "1 is the label; further ones with `--top`",
     "weight": "soft weight, 0 to 1; the rows of a scene sum to 1",
     "score": "what people think of it; higher is better",
     "number": "1, 2, ... within the scene; the last one counts",
     "verdict": "`choose`, `accept`, `veto` or `withdraw`",
     "by": "who decided",
-    "because": "what that person said",
+    "because": "what that person said; of a mosaic, what it shows and gains",
     "at": "when, UTC",
-    "chosen_by": "`policy`, or the person who overruled it",
+    "chosen_by": "`policy`, `mosaic`, or the person who overruled it",
     "policy_method": "what the policy chose",
     "stability": "0 to 1, how often the choice survives when it is shaken; missing if unknown",
     "stability_weights": "the same, by weights alone",
@@ -138,16 +145,39 @@ def policies() -> str:
     return "\n\n".join(f"```yaml\n{f.read_text(encoding='utf-8').strip()}\n```" for f in files)
 
 
+def guards() -> str:
+    """Return the limits of the default policy's guards, task by task."""
+    policy = load_policy(get_task("ivf").policy)
+    lines = [f"| guard | metric | {' | '.join(TASKS)} |", "| --- | --- |" + " --- |" * len(TASKS)]
+    for name, guard in policy.guards.items():
+        cells = [_limits(guard.limits(task)) for task in TASKS]
+        lines.append(f"| `{name}` | `{guard.metric}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _limits(limits: tuple[float, float] | None) -> str:
+    low, high = limits or (-math.inf, math.inf)
+    parts = [f">= {low:g}"] * (low > -math.inf) + [f"<= {high:g}"] * (high < math.inf)
+    return ", ".join(parts)
+
+
 def commands() -> str:
     """Return every command with its arguments and options."""
-    root: Any = typer.main.get_command(app)
     lines: list[str] = []
-    for name, command in root.commands.items():
+    for name, command in _commands(typer.main.get_command(app)):
         lines += [f"## fusionlab {name}", "", _markdown(command.help), ""]
         lines += ["| argument or option | meaning | default |", "| --- | --- | --- |"]
         lines += [_parameter(p) for p in command.params if p.name != "help"]
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its full name, those of a group after it."""
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
 
 
 def _parameter(parameter: Any) -> str:
@@ -182,12 +212,14 @@ PARTS = {
     "rejects": lambda: schema_table(tables.REJECTS),
     "scores": lambda: schema_table(tables.SCORES),
     "tiles": lambda: schema_table(tables.TILES),
+    "mosaics": lambda: schema_table(tables.MOSAICS),
     "opinions": lambda: schema_table(tables.OPINIONS),
     "overrides": lambda: schema_table(tables.OVERRIDES),
     "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
     "metric_overview": metric_overview,
     "metric_details": metric_details,
     "policies": policies,
+    "guards": guards,
     "commands": commands,
 }
 

@@ -20,6 +20,7 @@ FLAGS = {
     "near_duplicate": "another candidate of the scene, up to the noise of compression",
     "identical": "the same pixels as another candidate of the scene",
     "unregistered": "a source that is displaced against the first, and was taken all the same",
+    "mosaic": "put together of several candidates by fusionlab; no policy chooses it",
 }
 
 

@@ -22,6 +22,7 @@ from fusionlab.ranges import finite, undeclared
 from fusionlab.tiffs import read_tiff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from fusionlab.ranges import Reading
@@ -272,6 +273,11 @@ def digest(pixels: Pixels) -> str:
     found = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
     found.update(np.ascontiguousarray(pixels).data)
     return found.hexdigest()
+
+
+def join_digests(digests: Sequence[str]) -> str:
+    """Return one digest for several, in their order."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def encode_png(pixels: Pixels) -> bytes:

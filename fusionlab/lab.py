@@ -8,6 +8,8 @@
     lab/opinions/<task>-<dataset>.parquet   what people think of candidates, where it is known
     lab/scores/<task>-<dataset>.parquet     tidy metric values
     lab/tiles/<task>-<dataset>.parquet      the same, tile by tile
+    lab/trials/<task>-<dataset>.parquet     metric values of images made for validation
+    lab/mosaics/<task>-<dataset>.parquet    which candidate a mosaic shows where
     lab/labels/<name>.parquet               curated manifests
     lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
@@ -33,6 +35,7 @@ from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import (
     INDEX,
     LABELS_ADDED,
+    MOSAICS,
     OPINIONS,
     OVERRIDES,
     REJECTS,
@@ -56,7 +59,7 @@ FORMAT = 2
 _READABLE = (1, 2)
 
 #: Folders of tables, one file a data set or labels manifest.
-TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "labels")
+TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "trials", "mosaics", "labels")
 
 
 class Lab:
@@ -200,6 +203,11 @@ class Lab:
         """Return the folder for the results of a scoring run that is under way."""
         return self.path / "scores" / ".parts"
 
+    @property
+    def tile_parts(self) -> Place:
+        """Return the same for a run over tiles."""
+        return self.path / "tiles" / ".parts"
+
     def tiles(self, task: str, dataset: str) -> pd.DataFrame:
         """Return the scores of the tiles of one data set; empty where none were measured."""
         return read_table(self.path / "tiles" / f"{task}-{dataset}.parquet", TILES)
@@ -208,6 +216,29 @@ class Lab:
         """Replace the scores of the tiles of one data set."""
         self._still_mine()
         write_table(self.path / "tiles" / f"{task}-{dataset}.parquet", frame, TILES)
+
+    def trials(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return the scores of what was made for the validation of one data set, never a label."""
+        return read_table(self.path / "trials" / f"{task}-{dataset}.parquet", SCORES)
+
+    def write_trials(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace the scores of what was made for the validation of one data set."""
+        self._still_mine()
+        write_table(self.path / "trials" / f"{task}-{dataset}.parquet", frame, SCORES)
+
+    @property
+    def trial_parts(self) -> Place:
+        """Return the folder for the results of a run over trials."""
+        return self.path / "trials" / ".parts"
+
+    def mosaics(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return what the mosaics of one data set show; empty where it has none."""
+        return read_table(self.path / "mosaics" / f"{task}-{dataset}.parquet", MOSAICS)
+
+    def write_mosaics(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace what the mosaics of one data set show."""
+        self._still_mine()
+        write_table(self.path / "mosaics" / f"{task}-{dataset}.parquet", frame, MOSAICS)
 
     # -- people -----------------------------------------------------------------------------------
 

@@ -41,6 +41,14 @@ class Region(NamedTuple):
         fits = self.y + self.height <= size[0] and self.x + self.width <= size[1]
         return fits and self.y >= 0 and self.x >= 0 and self.height > 0 and self.width > 0
 
+    def holds(self, other: Region) -> bool:
+        """Tell whether all of `other` lies in this region."""
+        return other.seen_from(self).within((self.height, self.width))
+
+    def seen_from(self, frame: Region) -> Region:
+        """Return the region in the coordinates of an image that shows only `frame`."""
+        return Region(self.y - frame.y, self.x - frame.x, self.height, self.width)
+
 
 def crop(pixels: NDArray[Any], region: Region | None) -> NDArray[Any]:
     """Return `region` of `pixels`; all of them where it is None."""

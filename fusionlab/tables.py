@@ -142,6 +142,21 @@ TILES = TableSchema(
     ("task", "dataset", "scene", "method", "metric", "tile"),
 )
 
+#: One row a tile of a mosaic: which candidate it shows there.
+MOSAICS = TableSchema(
+    "mosaics",
+    _schema(
+        *_SCENE,
+        ("name", _STR),  # of the mosaic, as a candidate
+        ("tile", _STR),
+        ("method", _STR),  # the candidate that is shown
+        ("total", _F64),  # its total in the tile
+        ("whole_total", _F64),  # that of the best whole candidate there
+        ("digest_candidate", _STR),
+    ),
+    ("task", "dataset", "scene", "name", "tile"),
+)
+
 #: One row a candidate that people judged.
 OPINIONS = TableSchema(
     "opinions",

@@ -10,9 +10,14 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from hypothesis import settings
 
 from fusionlab.images import encode_png
 from fusionlab.ingest import Manifest
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("fusionlab", deadline=None)
+settings.load_profile("fusionlab")
 
 _SHARED = Path(os.environ.get("FUSIONLAB_SHARED", Path(__file__).parents[2] / "shared"))
 

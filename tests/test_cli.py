@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from helpers import METHODS, make_lab, tree_bytes, write_dataset
 from typer.testing import CliRunner, Result
 
@@ -33,14 +36,35 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
-    "score": {"--lab", "--metrics", "--workers", "--scheduler", "--device", "--dry-run", "--json"},
+    "score": {
+        "--lab",
+        "--metrics",
+        "--workers",
+        "--scheduler",
+        "--device",
+        "--tiles",
+        "--dry-run",
+        "--json",
+    },
     "select": {
         "--name",
         "--lab",
         "--policy",
         "--normalise",
+        "--top",
         "--task",
         "--dataset",
+        "--dry-run",
+        "--json",
+    },
+    "mosaic": {
+        "--labels",
+        "--name",
+        "--lab",
+        "--lead",
+        "--smooth",
+        "--margin",
+        "--workers",
         "--dry-run",
         "--json",
     },
@@ -60,6 +84,30 @@ COMMANDS = {
     },
     "metrics": {"--presets", "--json"},
     "policies": {"--json"},
+    "policies show": {"--json"},
+    "policies population": {"--out", "--lab", "--policy", "--json"},
+    "policies fit": {
+        "--task",
+        "--out",
+        "--lab",
+        "--policy",
+        "--truth",
+        "--dataset",
+        "--goal",
+        "--json",
+    },
+    "validate": {
+        "--lab",
+        "--policy",
+        "--against",
+        "--task",
+        "--dataset",
+        "--no-trials",
+        "--csv",
+        "--parquet",
+        "--workers",
+        "--json",
+    },
     "demo": {"--json"},
 }
 
@@ -84,28 +132,23 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 def test_the_surface_is_what_is_documented() -> None:
     found = {
-        command.callback.__name__: {
-            option
-            for parameter in info.params
-            for option in parameter.opts
-            if option.startswith("--")
-        }
-        - {"--help"}
-        for command in app.registered_commands
-        for info in [_click_command(command.callback.__name__)]
+        name: {o for p in command.params for o in p.opts if o.startswith("--")} - {"--help"}
+        for name, command in commands(typer.main.get_command(app))
     }
     assert found == COMMANDS
 
 
-def _click_command(name: str) -> object:
-    import typer
-
-    return typer.main.get_command(app).commands[name]
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, those of groups after the group."""
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_has_words_for_every_option(command: str) -> None:
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.exit_code == 0
     for option in COMMANDS[command]:
         assert option in result.output
@@ -152,6 +195,20 @@ def test_dry_runs_write_nothing(tmp_path: Path) -> None:
     before = tree_bytes(tmp_path / "lab")
     assert run_json("score", "--lab", tmp_path / "lab", "--dry-run")["to_measure"] == 21
     assert tree_bytes(tmp_path / "lab") == before
+
+
+def test_tiles_are_scored_where_they_are_asked_for(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=1, size=(70, 130))
+    counted = run_json("score", "--lab", made.path, "--metrics", "EN", "--tiles", "--dry-run")
+    assert counted["to_measure"] == counted["tiles"]["to_measure"] == 8
+    report = run_json("score", "--lab", made.path, "--metrics", "EN", "--tiles")
+    assert report["measured"] == report["tiles"]["measured"] == 8
+    assert len(made.scores("ivf", "toy")) == 8
+    assert len(made.tiles("ivf", "toy")) == 16
+    shown = run("score", "--lab", made.path, "--metrics", "EN", "--tiles")
+    assert [line.split()[-1] for line in shown.output.splitlines() if "measured" in line] == [
+        "0"
+    ] * 2
 
 
 def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
@@ -213,6 +270,64 @@ def test_metrics_and_policies_are_listed_and_explained() -> None:
     (policy,) = [p for p in run_json("policies") if p["name"] == "fusionfm"]
     assert policy["weights"]["ivf"]["VIF"] == 1.0
     assert "fusionfm" in run("policies").output
+    shown = run("policies", "show", "fusionfm")
+    assert "rank in its scene" in shown.output
+    assert "multi-exposure: EN 22%, SD 11%" in shown.output
+    assert run_json("policies", "show", "fusionfm")["digest"] == policy["digest"]
+    missing = run("policies", "show", "fusionfn")
+    assert missing.exit_code == 2
+    assert "fusionfm" in missing.output
+
+
+def test_validate_tells_truths_and_decoys(lab: Lab, tmp_path: Path) -> None:
+    only = ("--lab", lab.path, "--policy", "fusionfm")
+    result = run("validate", *only, "--csv", tmp_path / "csv")
+    assert result.exit_code == 0, result.output
+    assert "ivf/toy, reference: 3 scenes of 4 candidates" in result.output
+    for word in ("always mean", "copy_a", "noise_10", "jpeg_10", "truth first"):
+        assert word in result.output
+    assert {f.stem for f in (tmp_path / "csv").iterdir()} == {
+        "truths",
+        "decoys",
+        "choices",
+        "attacks",
+    }
+    told = run_json("validate", *only, "--task", "ivf")
+    assert (told["measured"], told["rejected"]) == (0, {})
+    rows = {row["policy"]: row for row in told["truths"]}
+    assert rows["always mean"]["regret"] == 0
+    assert rows["fusionfm"]["difference"] == 0
+
+
+def test_validate_says_what_is_missing_and_measures_it_never(tmp_path: Path) -> None:
+    made = make_lab(tmp_path, scenes=1)
+    result = run("validate", "--lab", made.path)
+    assert result.exit_code == 1
+    assert "fusionlab score" in result.output
+    run("score", "--lab", made.path, "--metrics", "EN,SD,SSIM,Qabf,VIF")
+    assert run("validate", "--lab", made.path, "--no-trials", "--policy", "fusionfm").exit_code == 0
+    assert made.trials("ivf", "toy").empty
+
+
+def test_a_policy_is_fitted_and_warned_of(lab: Lab, tmp_path: Path) -> None:
+    out = tmp_path / "mine.yaml"
+    arguments = ("policies", "fit", "--lab", lab.path, "--task", "ivf", "--out", out)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    for word in ("weights", "regret by reference, dB", "on the scenes fitted to", "written"):
+        assert word in result.output
+    assert "fusionfm-fitted-ivf" in run("policies", "show", out).output
+    assert run("select", "--lab", lab.path, "--policy", out, "--name", "fitted").exit_code == 0
+    assert "is there already" in run(*arguments).output
+    out.unlink()
+    told = run_json(*arguments)
+    assert told["scenes"] == 3
+    assert told["policy"]["weights"]["ivf"] == told["weights"]
+    out.unlink()
+    for wrong in (("--goal", "regrets"), ("--truth", "opinions"), ("--task", "xyz")):
+        refused = run(*arguments, *wrong)
+        assert refused.exit_code == 2, wrong
+        assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ LAYERS = {
     | {"validation", "mosaic", "overrides"},
     "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
-    | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions"}
+    | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
     | {"headers", "tiffs", "medical", "ranges"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

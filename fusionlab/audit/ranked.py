@@ -188,3 +188,11 @@ def decoy_reason(label: Mapping[str, Any]) -> list[str]:
         f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
         "this policy does not tell a fused image from that."
     ]
+
+
+def mosaic_reason(label: Mapping[str, Any]) -> list[str]:
+    """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
+    if label["chosen_by"] != "mosaic":
+        return []
+    best = label["policy_method"]
+    return [f"{label['method']} takes the place of {best}; {label['because']}."]

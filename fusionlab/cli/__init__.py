@@ -1,4 +1,4 @@
-"""The command line: one thin function a command, in four files by what they are for.
+"""The command line: one thin function a command, in files by what they are for.
 
 Heavy imports stay inside the commands, so that help answers at once.
 """
@@ -13,10 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
-from fusionlab.cli.library import demo, measure, metrics, policies
+from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.mosaics import mosaic
+from fusionlab.cli.policies import policies
 from fusionlab.cli.questions import audit, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
+from fusionlab.cli.validating import validate
 from fusionlab.errors import FusionLabError
 
 _INTERRUPTED = 130
@@ -78,9 +81,24 @@ def _root(
     pass
 
 
-COMMANDS = (ingest, score, select, audit, why, info, verify, pack, measure, metrics, policies, demo)
+COMMANDS = (
+    ingest,
+    score,
+    select,
+    mosaic,
+    audit,
+    why,
+    validate,
+    info,
+    verify,
+    pack,
+    measure,
+    metrics,
+    demo,
+)
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(policies, name="policies")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What needs no lab: measuring images, listing metrics and policies, the demo."""
+"""What needs no lab: measuring images, listing metrics, the demo."""
 
 from __future__ import annotations
 
@@ -125,19 +125,6 @@ def metrics(
     else:
         columns = ["name", "title", "direction", "arity", "min_side", "version"]
         terminal.print_frame("Metrics", pd.DataFrame(rows)[columns])
-
-
-def policies(as_json: JsonOption = False) -> None:
-    """List the shipped selection policies and their weights."""
-    from fusionlab.selection import shipped_policies
-
-    shipped = shipped_policies()
-    if as_json:
-        terminal.print_json([{**p.model_dump(), "digest": p.digest} for p in shipped.values()])
-        return
-    for policy in shipped.values():
-        terminal.out.print(f"[bold]{policy.name}[/] v{policy.version}: {policy.description}")
-        terminal.print_facts([("normalise", policy.normalise), *policy.weights.items()])
 
 
 def demo(

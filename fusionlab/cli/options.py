@@ -1,14 +1,18 @@
-"""Options that several commands share, and how lists of names are read."""
+"""What several commands share: options, how lists of names are read, how frames are written."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fusionlab import terminal
 from fusionlab.errors import UsageError
 from fusionlab.paths import to_place
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LabOption = Annotated[
     Path,
@@ -40,3 +44,15 @@ def split_names(names: str | None, option: str = "--metrics") -> list[str] | Non
     if not found:
         raise UsageError(f"{option} names nothing; see --help for an example")
     return found
+
+
+def write_frames(frames: dict[str, pd.DataFrame], folder: Path, suffix: str) -> None:
+    """Write each frame into `folder` as ``NAME.csv`` or ``NAME.parquet``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        path = folder / f"{name}.{suffix}"
+        if suffix == "csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path, index=False)
+    terminal.err.print(f"{len(frames)} tables written to {folder}", style="dim")

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fusionlab import terminal
-from fusionlab.cli.options import JsonOption, LabelsOption, LabOption, WorkersOption
+from fusionlab.cli.options import (
+    JsonOption,
+    LabelsOption,
+    LabOption,
+    WorkersOption,
+    write_frames,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +51,7 @@ def audit(
     frames = all_frames(lab, labels)
     for folder, suffix in ((csv, "csv"), (parquet, "parquet")):
         if folder is not None:
-            _write_frames(frames, folder, suffix)
+            write_frames(frames, folder, suffix)
     if as_json:
         terminal.print_json({name: terminal.records(frame) for name, frame in frames.items()})
         return
@@ -100,14 +106,3 @@ def _write_report(
 
 def _winners(wins: pd.DataFrame) -> pd.DataFrame:
     return wins[wins["wins"] > 0]
-
-
-def _write_frames(frames: dict[str, pd.DataFrame], folder: Path, suffix: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in frames.items():
-        path = folder / f"{name}.{suffix}"
-        if suffix == "csv":
-            frame.to_csv(path, index=False)
-        else:
-            frame.to_parquet(path, index=False)
-    terminal.err.print(f"{len(frames)} tables written to {folder}", style="dim")

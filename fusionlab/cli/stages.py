@@ -104,6 +104,10 @@ def score(
     device: Annotated[
         str, typer.Option(help="cpu, or a torch device such as cuda for EN, SD, SSIM, Qabf, VIF.")
     ] = "cpu",
+    tiles: Annotated[
+        bool,
+        typer.Option("--tiles", help="Measure the tiles of every scene too, about 4 x 4 of them."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what is missing; measure nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,7 +115,8 @@ def score(
 
     Without --metrics: all that the shipped policies need, and PSNR_ref for scenes with a known
     truth. Scores are recognised by what they were computed from, so a new method or metric costs
-    only itself.
+    only itself. Tiles show how sure a choice is, and which candidate is best where; without
+    --metrics they get those that totals are made of, not the guards.
 
     Example: fusionlab score --lab lab --workers 8
     """
@@ -121,18 +126,26 @@ def score(
 
     opened = Lab.open(lab)
     names = split_names(metrics)
-    if dry_run:
-        report = missing(opened, names)
-    else:
-        with terminal.progress("score") as advance:
-            report = run(
-                opened,
-                names,
-                workers=workers,
-                scheduler=scheduler,
-                device=device,
-                on_progress=advance,
-            ).as_dict()
+    report: dict[str, Any] = {}
+    for tiled in (False, True) if tiles else (False,):
+        if dry_run:
+            found = missing(opened, names, tiles=tiled)
+        else:
+            with terminal.progress("score tiles" if tiled else "score") as advance:
+                found = run(
+                    opened,
+                    names,
+                    tiles=tiled,
+                    workers=workers,
+                    scheduler=scheduler,
+                    device=device,
+                    on_progress=advance,
+                ).as_dict()
+        report |= {"tiles": found} if tiled else found
+    if not as_json and "tiles" in report:
+        of_tiles = report.pop("tiles")
+        terminal.print_facts(report.items())
+        report = {f"tiles, {key}": value for key, value in of_tiles.items()}
     _print_reports([report], as_json)
     if not as_json and not dry_run:
         terminal.err.print(f"next: fusionlab select --lab {lab} --name NAME", style="dim")

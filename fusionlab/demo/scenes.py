@@ -21,11 +21,20 @@ from fusionlab.demo.parts import DemoScene
 from fusionlab.tasks import TASKS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from fusionlab.colour import Image
 
-__all__ = ["DATASET", "DemoScene", "make_scenes", "write_demo"]
+__all__ = [
+    "DATASET",
+    "DemoScene",
+    "fuse_all",
+    "make_scenes",
+    "write_demo",
+    "write_manifest",
+    "write_scene",
+]
 
 DATASET = "demo"
 
@@ -44,16 +53,25 @@ def write_demo(root: Path) -> list[Path]:
     """
     scenes = make_scenes()
     for scene in scenes:
-        _write_scene(scene, root / scene.task)
-    return [_write_manifest(root, task, [s for s in scenes if s.task == task]) for task in TASKS]
+        write_scene(scene, fuse_all(scene), root / scene.task)
+    return [
+        write_manifest(root / f"{task}.yaml", task, DATASET, [s for s in scenes if s.task == task])
+        for task in TASKS
+    ]
 
 
-def _write_scene(scene: DemoScene, folder: Path) -> None:
+def fuse_all(scene: DemoScene) -> dict[str, Image]:
+    """Return what every baseline that serves the scene's task makes of it, by its name."""
+    sources = list(scene.sources.values())
+    return {m: baselines.apply(m, scene.task, sources) for m in baselines.names(scene.task)}
+
+
+def write_scene(scene: DemoScene, candidates: Mapping[str, Image], folder: Path) -> None:
+    """Write a scene's sources, truth and candidates, as the manifest of `write_manifest` says."""
     file = f"{scene.name}.png"
     for modality, source in scene.sources.items():
         _write_png(folder / "sources" / modality / file, source)
-    for method in baselines.names(scene.task):
-        fused = baselines.apply(method, scene.task, list(scene.sources.values()))
+    for method, fused in candidates.items():
         _write_png(folder / "methods" / method / file, fused)
     _write_png(folder / "reference" / "truth" / file, scene.reference)
 
@@ -63,16 +81,16 @@ def _write_png(path: Path, image: Image) -> None:
     PillowImage.fromarray(image).save(path)
 
 
-def _write_manifest(root: Path, task: str, scenes: list[DemoScene]) -> Path:
+def write_manifest(path: Path, task: str, dataset: str, scenes: Sequence[DemoScene]) -> Path:
+    """Write the manifest of scenes that lie in the folder beside it, named like it."""
     modalities = list(dict.fromkeys(m for scene in scenes for m in scene.sources))
     manifest: dict[str, Any] = {
         "task": task,
-        "dataset": DATASET,
-        "root": task,
+        "dataset": dataset,
+        "root": path.stem,
         "sources": {m: f"sources/{m}/{{scene}}.*" for m in modalities},
         "candidates": "methods/{method}/{scene}.*",
         "reference": "reference/truth/{scene}.*",
     }
-    path = root / f"{task}.yaml"
     path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
     return path

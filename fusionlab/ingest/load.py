@@ -19,6 +19,7 @@ from fusionlab.ingest.candidate import Outcome, judge_candidate
 from fusionlab.ingest.checks import Checks
 from fusionlab.ingest.find import FoundFile, FoundScene, find
 from fusionlab.ingest.group import group_candidates, group_scenes
+from fusionlab.ingest.opinions import read_opinions
 from fusionlab.ingest.read import Reader
 from fusionlab.ingest.rejects import Reject
 from fusionlab.ingest.report import IngestReport
@@ -27,6 +28,7 @@ from fusionlab.ingest.search import SceneSearch, describe_files, find_home
 from fusionlab.ingest.shelf import Shelf
 from fusionlab.ingest.tree import FileTree
 from fusionlab.inspection.scenes import sketch
+from fusionlab.made import is_made, outdated
 from fusionlab.regions import Region
 from fusionlab.tables import rejects_frame
 
@@ -89,15 +91,19 @@ def preview(manifest: Manifest, root: Path) -> dict[str, Any]:
     """Return what `ingest` would read, by the files' names alone."""
     with FileTree(root, manifest.enters) as tree:
         findings = find(manifest, tree)
-    files = [found for scene in findings.scenes for found in scene.files]
+        files = [found for scene in findings.scenes for found in scene.files]
+        named = {(found.scene, found.name) for found in files if found.role == "method"}
+        opinions, unusable = read_opinions(manifest, tree, named)
+    rejects = findings.rejects + unusable
     return {
         "task": manifest.task,
         "dataset": manifest.dataset,
         "scenes": len(findings.scenes),
         "methods": len({found.name for found in files if found.role == "method"}),
         "files": len(files),
-        "rejected": dict(sorted(Counter(r.reason for r in findings.rejects).items())),
-        "rejected_files": [r.found.file if r.found else r.file for r in findings.rejects],
+        "opinions": len(opinions),
+        "rejected": dict(sorted(Counter(r.reason for r in rejects).items())),
+        "rejected_files": [r.found.file if r.found else r.file for r in rejects],
     }
 
 
@@ -141,6 +147,7 @@ class _Run:
         self._settle_absent(prune)
         group_scenes(self.shelf.rows.values(), self.sketches, self.lab.images, self.threads)
         self.shelf.save()
+        self._take_opinions()
         return self._reported()
 
     def _named(self) -> list[FoundScene]:
@@ -274,7 +281,10 @@ class _Run:
     def _settle_absent(self, prune: bool) -> None:
         """Decide about rows whose file was not found, and drop what lost its sources."""
         rows = self.shelf.rows
-        for key in [key for key in rows if key not in self.seen]:
+        for row in outdated(rows.values()):
+            del rows[row["scene"], row["role"], row["name"]]
+            self.report.pruned += 1
+        for key in [key for key in rows if key not in self.seen and not is_made(rows[key])]:
             if rows[key]["file"] in self.here:  # its file is at another place now
                 del rows[key]
             elif prune or not self._still_fits(key):
@@ -290,6 +300,16 @@ class _Run:
         for key in [key for key in rows if key[0] in spoiled]:
             del rows[key]
         self.report.kept = sum(key not in self.seen for key in rows)
+
+    def _take_opinions(self) -> None:
+        """Replace the data set's opinion scores by those that the manifest names now."""
+        known = {(scene, name) for scene, role, name in self.shelf.rows if role == "method"}
+        opinions, unusable = read_opinions(self.manifest, self.reader.tree, known)
+        key = self.manifest.task, self.manifest.dataset
+        if len(opinions) or len(self.lab.opinions(*key)):
+            self.lab.write_opinions(*key, opinions)
+        self.rejects += unusable
+        self.report.opinions = len(opinions)
 
     def _still_fits(self, key: Key) -> bool:
         """Tell whether a row whose file is gone can stay beside what the manifest names now."""

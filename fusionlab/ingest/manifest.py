@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import posixpath
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +47,28 @@ def _parsed(texts: tuple[str, ...], placeholders: set[str]) -> tuple[str, ...]:
     return tuple(Pattern.parse(text, placeholders).text for text in texts)
 
 
+class OpinionFile(Config):
+    """A CSV table of what people think of candidates; selection never sees it.
+
+    Attributes
+    ----------
+    file : its path, relative to the manifest's root.
+    scene, method, score : names of its columns; a higher score is better.
+    """
+
+    file: str
+    scene: str = "scene"
+    method: str = "method"
+    score: str = "score"
+
+    @field_validator("file")
+    @classmethod
+    def _inside_root(cls, file: str) -> str:
+        if not file or file.startswith("/") or ".." in file.split("/"):
+            raise ValueError("must be a file, relative to root, and not climb out of it")
+        return posixpath.normpath(file)
+
+
 _Numbers = dict[str, tuple[float, float]]
 _Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
@@ -62,6 +85,7 @@ class Manifest(Config):
     candidates : pattern with ``{scene}`` and ``{method}``, or a list of them; none when there are
         only sources.
     reference : pattern or patterns of the optional truth. Selection never sees it.
+    opinions : the table of opinion scores, where there is one. Selection never sees it either.
     ignore : globs of files that are known not to belong to the data.
     data_range : modality, ``candidates`` or ``reference`` -> the least and the greatest value that
         images of more than 8 bit can have; ``*`` for all others.
@@ -74,6 +98,7 @@ class Manifest(Config):
     sources: dict[str, _Patterns] = Field(min_length=2)
     candidates: _Patterns = ()
     reference: _Patterns = ()
+    opinions: OpinionFile | None = None
     ignore: tuple[str, ...] = ()
     data_range: Annotated[_Numbers, BeforeValidator(_by_role)] = Field(default_factory=dict)
     window: _Numbers = Field(default_factory=dict)
@@ -156,7 +181,9 @@ class Manifest(Config):
         return None
 
     def ignores(self, path: str) -> bool:
-        """Tell whether a path is one of those that are known not to belong to the data."""
+        """Tell whether a path is known not to belong to the images."""
+        if self.opinions is not None and path == self.opinions.file:
+            return True
         name = path.rpartition("/")[2]
         return any(
             fnmatch.fnmatchcase(path, g) or fnmatch.fnmatchcase(name, g) for g in self.ignore
@@ -164,7 +191,8 @@ class Manifest(Config):
 
     def enters(self, path: str) -> bool:
         """Tell whether a pattern goes on inside the archive or volume at `path`."""
-        texts = chain(*self.sources.values(), self.candidates, self.reference)
+        opinions = (self.opinions.file,) if self.opinions else ()
+        texts = chain(*self.sources.values(), self.candidates, self.reference, opinions)
         return not self.ignores(path) and any(Pattern(text).enters(path) for text in texts)
 
 

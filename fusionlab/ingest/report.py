@@ -16,6 +16,7 @@ class IngestReport:
     kept : images in the lab whose file is not there any more; `pruned` when they were dropped.
     moved : candidates that were given to another scene than their name says, by content.
     aligned : candidates and sources that were brought to fit, each by a rule in the index.
+    opinions : candidates that have an opinion score.
     rejected : reason code -> files.
     """
 
@@ -30,6 +31,7 @@ class IngestReport:
     pruned: int = 0
     moved: int = 0
     aligned: int = 0
+    opinions: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 

@@ -15,7 +15,7 @@ nor the black around a medical image is taken for noise or for its absence.
 HALO compares details, x - box_31 * x (borders replicated): excess is what that of F exceeds, in the
 7 x 7 window, 0 and the extremes of the sources' details by; height is max - min of all sources in
 the 15 x 15 window (windows end at the border). So it sees over- and undershoot beside strong edges,
-not a change of tone nor a loss of contrast. (N after Immerkaer 1996; the rest defined by this project.)
+not a change of tone nor a loss of contrast. (N after Immerkaer 1996; the rest is this project's.)
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
     values: dict[str, float] = {}
     if state.fine is not None:
         whole, calm = fine_sums(f, state.fine.calm)
-        values["NOISEX"] = SIGMA * calm / np.count_nonzero(state.fine.calm) - state.fine.sigma
+        sigma = SIGMA * calm / int(np.count_nonzero(state.fine.calm))
+        values["NOISEX"] = sigma - state.fine.sigma
         values["SHARPX"] = ratio(whole - state.fine.total, state.fine.total)
     if state.edges is not None:
         values["HALO"] = _halo(f, state.edges)

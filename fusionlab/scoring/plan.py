@@ -7,14 +7,16 @@ by nothing else. So a changed image, a new method or a new metric costs only wha
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.decoys import DECOYS
+from fusionlab.images import join_digests
+from fusionlab.regions import Region
 from fusionlab.scoring.work import Block, CandidateWork, SceneWork, Stamp
 from fusionlab.store import Address
+from fusionlab.tiling import tiles, tiles_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """One scene of the index: its images, and the stamps of all its scores."""
+    """One scene of the index: its images, and the stamps of all its scores.
+
+    Attributes
+    ----------
+    tiles : what is measured of it by itself; None where candidates are measured whole.
+    """
 
     task: str
     dataset: str
@@ -34,6 +41,7 @@ class ScenePlan:
     sources: tuple[Block, ...]
     reference: Block | None
     candidates: tuple[tuple[str, Block | None], ...]
+    tiles: tuple[Region, ...] | None = None
 
     def stamps(self, metrics: Sequence[Metric]) -> Iterator[Stamp]:
         """Yield the stamp of every score that this scene should have."""
@@ -42,20 +50,28 @@ class ScenePlan:
             region = block.region if block else ""
             plain = digest_of_sources(digests, region)
             with_truth = join_digests([plain, self.reference.digest]) if self.reference else None
-            candidate = block.digest if block else method
+            candidate = block.mark if block else method
+            tiles = self._tiles_of(region)
             for metric in metrics:
                 sources = with_truth if metric.arity == "reference" else plain
                 if sources is not None:  # a scene without a truth has no reference scores
-                    yield Stamp(
-                        self.task,
-                        self.dataset,
-                        self.scene,
-                        method,
-                        metric.name,
-                        metric.version,
-                        sources,
-                        candidate,
-                    )
+                    for tile in tiles:
+                        yield Stamp(
+                            self.task,
+                            self.dataset,
+                            self.scene,
+                            method,
+                            metric.name,
+                            metric.version,
+                            sources,
+                            candidate,
+                            tile,
+                        )
+
+    def _tiles_of(self, region: str) -> list[str]:
+        if self.tiles is None:
+            return [""]
+        return [str(tile) for tile in tiles_within(self.tiles, Region.parse(region))]
 
     def missing(self, metrics: Sequence[Metric], done: set[Stamp]) -> SceneWork | None:
         """Return the work that is left of this scene, or None."""
@@ -73,6 +89,14 @@ class ScenePlan:
         return SceneWork(
             self.task, self.dataset, self.scene, self.sources, self.reference, candidates
         )
+
+
+def plan_tiles(index: pd.DataFrame) -> list[ScenePlan]:
+    """Turn the index of one data set into plans of the tiles of its scenes."""
+    first = index[(index["role"] == "source") & (index["position"] == 0)]
+    sizes = first.set_index("scene")[["height", "width"]]
+    grids = {str(scene): tiles(int(h), int(w)) for scene, h, w in sizes.itertuples()}
+    return [replace(plan, tiles=grids[plan.scene]) for plan in plan_scenes(index)]
 
 
 def plan_scenes(index: pd.DataFrame) -> list[ScenePlan]:
@@ -119,8 +143,9 @@ def batches(works: Iterable[SceneWork], candidates: int) -> Iterator[list[SceneW
 
 
 def stamps_of(scores: pd.DataFrame) -> list[Stamp]:
-    """Return the stamp of every row of a scores table."""
-    columns = [scores[field.name].tolist() for field in fields(Stamp)]
+    """Return the stamp of every row of a table of scores, of images or of tiles."""
+    names = [field.name for field in fields(Stamp) if field.name in scores]
+    columns = [scores[name].tolist() for name in names]
     return [Stamp(*values) for values in zip(*columns, strict=True)]
 
 
@@ -131,8 +156,3 @@ def _block(row: dict[Any, Any]) -> Block:
 def digest_of_sources(digests: Sequence[str], region: str) -> str:
     """Return one digest for what a candidate is compared with: sources, or a region of them."""
     return join_digests([*digests, region] if region else list(digests))
-
-
-def join_digests(digests: list[str]) -> str:
-    """Return one digest for several, in their order."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

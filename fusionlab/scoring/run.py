@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import glob
 import itertools
-import logging
-import os
 import time
 import uuid
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
-from fusionlab.errors import UsageError
 from fusionlab.paths import remove_tree
-from fusionlab.scoring.plan import ScenePlan, batches, plan_scenes, stamps_of
-from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork, score_batch
-from fusionlab.tables import SCORES, concat, read_table, rejects_frame, write_table
+from fusionlab.scoring.cluster import open_client
+from fusionlab.scoring.kinds import IMAGES, TILE_BY_TILE, Kind
+from fusionlab.scoring.plan import ScenePlan, batches, stamps_of
+from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork
+from fusionlab.tables import concat, read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,15 +40,6 @@ _CANDIDATES_PER_TASK = 24
 
 #: Tasks submitted ahead of the workers: enough to keep them busy, and memory flat.
 _AHEAD_PER_THREAD = 4
-
-#: What is measured when nothing is asked for: all that the shipped policies need, and the distance
-#: to the truth, for the scenes that have one and validation alone.
-DEFAULT = (
-    *metric_library.DEFAULT_METRICS,
-    *("SSIM_cddfuse", "SELS", "GERR", "MS_GERR", "VIFFd", "MEF_SSIM"),
-    *("COPYD", "ALIEN", "GHOST", "NOISEX", "SHARPX", "HALO", "ENVX", "TONEX", "SDX", "CLIPX"),
-    "PSNR_ref",
-)
 
 Dataset = tuple[str, str]
 
@@ -86,6 +75,7 @@ def score(
     lab: Lab,
     metrics: Sequence[str] | None = None,
     *,
+    tiles: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
     device: str = "cpu",
@@ -95,7 +85,8 @@ def score(
 
     Parameters
     ----------
-    metrics : names; `DEFAULT` when None.
+    metrics : names; `DEFAULT` when None, of tiles those that are no guards.
+    tiles : measure them on the tiles of their scenes (`fusionlab.tiling`) instead of whole.
     workers : threads of this process; as many as there are cores by default.
     scheduler : address of a Dask scheduler that runs already, e.g. ``tcp://127.0.0.1:8786``; its
         workers must see the lab under the same path.
@@ -113,34 +104,40 @@ def score(
         When there is no such scheduler or device.
     """
     start = time.monotonic()
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    kind = TILE_BY_TILE if tiles else IMAGES
+    wanted = metric_library.resolve(metrics or kind.default)
     if device != "cpu" and scheduler is None:
         from fusionlab.metrics.batched import check_device
 
         check_device(device)
     with lab.writing():
-        plans = {key: plan_scenes(lab.index(*key)) for key in lab.datasets()}
-        kept = {key: _standing_scores(lab, key, plans[key], wanted) for key in plans}
+        plans = {key: kind.plan(lab.index(*key)) for key in lab.datasets()}
+        kept = {key: standing_scores(lab, kind, key, plans[key], wanted) for key in plans}
         total = sum(_count_missing(plans[key], kept[key], wanted) for key in plans)
         failures: list[Failed] = []
         if total:
             works = (work for key in plans for work in _missing(plans[key], kept[key], wanted))
             advance = on_progress or (lambda _done, _total: None)
-            with _client(workers, scheduler) as client:
-                failures = _measure(lab, client, works, device, lambda n: advance(n, total))
-        report = _finish(lab, plans, wanted, failures)
+            with open_client(workers, scheduler) as client:
+                failures = measure_works(
+                    lab, kind, client, works, device, lambda n: advance(n, total)
+                )
+        report = _finish(lab, kind, plans, wanted, failures)
     report.measured = total
     report.seconds = round(time.monotonic() - start, 3)
     return report
 
 
-def missing(lab: Lab, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+def missing(
+    lab: Lab, metrics: Sequence[str] | None = None, *, tiles: bool = False
+) -> dict[str, Any]:
     """Return what `score` would have to measure, without measuring it."""
-    wanted = metric_library.resolve(metrics or DEFAULT)
+    kind = TILE_BY_TILE if tiles else IMAGES
+    wanted = metric_library.resolve(metrics or kind.default)
     counts = {}
     for key in lab.datasets():
-        plans = plan_scenes(lab.index(*key))
-        standing = _standing_scores(lab, key, plans, wanted)
+        plans = kind.plan(lab.index(*key))
+        standing = standing_scores(lab, kind, key, plans, wanted)
         counts["/".join(key)] = _count_missing(plans, standing, wanted)
     return {
         "metrics": [metric.name for metric in wanted],
@@ -149,11 +146,11 @@ def missing(lab: Lab, metrics: Sequence[str] | None = None) -> dict[str, Any]:
     }
 
 
-def _standing_scores(
-    lab: Lab, key: Dataset, plans: list[ScenePlan], wanted: Sequence[Metric]
+def standing_scores(
+    lab: Lab, kind: Kind, key: Dataset, plans: list[ScenePlan], wanted: Sequence[Metric]
 ) -> pd.DataFrame:
     """Return the scores of one data set that still stand, of this run's metrics and of others."""
-    scores = concat([lab.scores(*key), _parts(lab, key)], SCORES)
+    scores = concat([kind.read(lab, *key), _parts(lab, kind, key)], kind.schema)
     known = set(metric_library.names()) & set(scores["metric"].unique())
     metrics = [metric_library.get(name) for name in known | {metric.name for metric in wanted}]
     rows_of = scores.groupby("scene", sort=False).indices
@@ -162,15 +159,15 @@ def _standing_scores(
         rows = rows_of.get(plan.scene, _NO_ROWS)
         valid = set(plan.stamps(metrics)) if len(rows) else set()
         stands[rows] = [stamp in valid for stamp in stamps_of(scores.iloc[rows])]
-    return scores[stands].drop_duplicates(list(SCORES.key), ignore_index=True)
+    return scores[stands].drop_duplicates(list(kind.schema.key), ignore_index=True)
 
 
-def _parts(lab: Lab, key: Dataset) -> pd.DataFrame:
+def _parts(lab: Lab, kind: Kind, key: Dataset) -> pd.DataFrame:
     """Return what finished batches have left of one data set."""
     name = glob.escape(f"{key[0]}-{key[1]}-")  # a data set's name may hold brackets and stars
-    files: list[Place] = [*lab.score_parts.glob(f"{name}*.parquet")]
+    files: list[Place] = [*kind.parts(lab).glob(f"{name}*.parquet")]
     files.sort(key=str)
-    return concat([read_table(file, SCORES) for file in files], SCORES)
+    return concat([read_table(file, kind.schema) for file in files], kind.schema)
 
 
 def _missing(
@@ -190,8 +187,9 @@ def _count_missing(plans: list[ScenePlan], standing: pd.DataFrame, wanted: Seque
     return sum(len(work.candidates) for work in _missing(plans, standing, wanted))
 
 
-def _measure(
+def measure_works(
     lab: Lab,
+    kind: Kind,
     client: Client,
     works: Iterator[SceneWork],
     device: str,
@@ -201,27 +199,27 @@ def _measure(
     done = 0
     failures: list[Failed] = []
     on_progress(done)
-    for batch, outcomes in _run_batches(client, lab, works, device):
-        _keep(lab, [outcome for outcome in outcomes if isinstance(outcome, Measured)])
+    for batch, outcomes in _run_batches(client, lab, kind, works, device):
+        _keep(lab, kind, [outcome for outcome in outcomes if isinstance(outcome, Measured)])
         failures += [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         done += sum(len(work.candidates) for work in batch)
         on_progress(done)
     return failures
 
 
-def _keep(lab: Lab, measured: list[Measured]) -> None:
+def _keep(lab: Lab, kind: Kind, measured: list[Measured]) -> None:
     """Write the scores of a finished batch as a file of its own (one for each data set in it)."""
     rows = [{**asdict(stamp), "value": value} for m in measured for stamp, value in m.scores]
     if not rows:
         return
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=kind.schema.columns.names)
     for (task, dataset), mine in frame.groupby(["task", "dataset"], sort=False):
-        part = lab.score_parts / f"{task}-{dataset}-{uuid.uuid4().hex}.parquet"
-        write_table(part, mine, SCORES)
+        part = kind.parts(lab) / f"{task}-{dataset}-{uuid.uuid4().hex}.parquet"
+        write_table(part, mine, kind.schema)
 
 
 def _run_batches(
-    client: Client, lab: Lab, works: Iterator[SceneWork], device: str
+    client: Client, lab: Lab, kind: Kind, works: Iterator[SceneWork], device: str
 ) -> Iterator[tuple[list[SceneWork], list[Outcome]]]:
     """Yield finished batches as they come; only a few a worker are in flight at a time."""
     from distributed import as_completed
@@ -233,7 +231,7 @@ def _run_batches(
     def submit(count: int) -> list[Future]:
         futures = []
         for batch in itertools.islice(waiting, count):
-            future = client.submit(score_batch, images, batch, device, pure=False, retries=2)
+            future = client.submit(kind.measure, images, batch, device, pure=False, retries=2)
             in_flight[future.key] = batch
             futures.append(future)
         return futures
@@ -257,6 +255,7 @@ def _worker_lost(batch: list[SceneWork], error: BaseException) -> list[Outcome]:
 
 def _finish(
     lab: Lab,
+    kind: Kind,
     plans: dict[Dataset, list[ScenePlan]],
     wanted: Sequence[Metric],
     failures: list[Failed],
@@ -264,14 +263,14 @@ def _finish(
     """Merge the parts into one table a data set, write the rejects, and count."""
     report = ScoreReport([metric.name for metric in wanted])
     for key, scenes in plans.items():
-        scores = _standing_scores(lab, key, scenes, wanted)
-        lab.write_scores(*key, scores)
-        mine = [_reject_row(f) for f in failures if (f.task, f.dataset) == key]
-        lab.replace_rejects("score", *key, rejects_frame("score", *key, mine))
+        scores = standing_scores(lab, kind, key, scenes, wanted)
+        kind.write(lab, *key, scores)
+        mine = [reject_row(f) for f in failures if (f.task, f.dataset) == key]
+        lab.replace_rejects(kind.stage, *key, rejects_frame(kind.stage, *key, mine))
         report.scenes += len(scenes)
         report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
         _count_nan(scores[scores["metric"].isin(report.metrics)], report.nan)
-    remove_tree(lab.score_parts)
+    remove_tree(kind.parts(lab))
     report.rejected = dict(sorted(Counter(f.reason for f in failures).items()))
     return report
 
@@ -281,7 +280,8 @@ def _count_nan(scores: pd.DataFrame, counts: dict[str, int]) -> None:
         counts[str(metric)] = counts.get(str(metric), 0) + int(count)
 
 
-def _reject_row(failed: Failed) -> dict[str, str]:
+def reject_row(failed: Failed) -> dict[str, str]:
+    """Return the columns of the rejects table that a failure fills."""
     return {
         "scene": failed.scene,
         "role": "method" if failed.method else "source",
@@ -289,35 +289,3 @@ def _reject_row(failed: Failed) -> dict[str, str]:
         "reason": failed.reason,
         "detail": failed.detail,
     }
-
-
-@contextmanager
-def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
-    """Open a client of the scheduler named, or of threads in this process."""
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout="10s")
-        except (OSError, ValueError, TimeoutError) as error:
-            raise UsageError(
-                f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); "
-                "start one with: dask scheduler"
-            ) from None
-        with client:
-            yield client
-        return
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=workers or os.cpu_count() or 1,
-            processes=False,
-            # Dask always opens status pages; they must not be seen from outside this machine.
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,  # of batches that Ctrl-C cuts off
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from fusionlab.decoys import DECOYS
+from fusionlab.decoys import DECOYS, spoil
 from fusionlab.errors import FusionLabError, LabError
 from fusionlab.images import digest, luminance
 from fusionlab.metrics import prepare
@@ -17,7 +17,7 @@ from fusionlab.regions import Region, crop
 from fusionlab.store import Address, ImageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,11 +30,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One image in the store: where it is, the digest it must have, the region it shows."""
+    """One image in the store: where it is, the digest it must have, the region it shows.
+
+    Attributes
+    ----------
+    spoil : the way of `fusionlab.decoys.SPOILS` in which it is spoiled before it is measured.
+    """
 
     address: Address
     digest: str
     region: str = ""
+    spoil: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Return what the measured pixels are known by."""
+        return f"{self.spoil}({self.digest})" if self.spoil else self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,9 @@ class Stamp:
     """What one score is computed from; two equal stamps mean the same value.
 
     The digests are those of the sources (with the truth, for metrics that use it) and of the
-    candidate's pixels; a decoy's digest is its name, for it is made from the sources.
+    candidate's pixels; a decoy's digest is its name, for it is made from the sources, and a spoiled
+    candidate's says how it is spoiled, and which pixels. The tile is the part of the scene that was
+    measured; the empty text is all that the candidate shows.
     """
 
     task: str
@@ -53,6 +66,7 @@ class Stamp:
     metric_version: int
     sources_digest: str
     candidate_digest: str
+    tile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,19 @@ class SceneWork:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadScene:
+    """The luminances of a scene's sources, and of its truth if it has one."""
+
+    sources: list[Luminance]
+    reference: Luminance | None
+
+    def part(self, region: Region | None) -> tuple[list[Luminance], Luminance | None]:
+        """Return sources and truth where a candidate shows them."""
+        reference = None if self.reference is None else crop(self.reference, region)
+        return [crop(source, region) for source in self.sources], reference
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """The scores of one candidate."""
 
@@ -109,7 +136,7 @@ Outcome: TypeAlias = Measured | Failed
 T = TypeVar("T")
 
 #: Candidates that a device measures at once: enough to fill a GPU at 640x480, 2 GiB of its memory.
-_CANDIDATES_PER_BATCH = 32
+CANDIDATES_PER_BATCH = 32
 
 
 def score_batch(images: Place, batch: list[SceneWork], device: str = "cpu") -> list[Outcome]:
@@ -132,41 +159,39 @@ def _score_scene(store: ImageStore, work: SceneWork, device: str) -> list[Outcom
     groups: dict[tuple[tuple[str, ...], Region | None], list[CandidateWork]] = {}
     for candidate in work.candidates:
         groups.setdefault((candidate.metrics, candidate.region), []).append(candidate)
-    whole = _attempt(work, "", lambda: [_luminance(store, block) for block in work.sources])
+    whole = attempt(work, "", lambda: read_scene(store, work))
     if isinstance(whole, Failed):
         return [whole]
     outcomes: list[Outcome] = []
     for (metrics, region), candidates in groups.items():
-        sources = [crop(source, region) for source in whole]
-        measure = _attempt(
-            work, "", partial(_prepare, store, work, sources, metrics, region, device)
-        )
+        sources, reference = whole.part(region)
+        measure = attempt(work, "", partial(ready, sources, reference, metrics, device))
         if isinstance(measure, Failed):
             return [*outcomes, measure]
-        size = 1 if device == "cpu" else _CANDIDATES_PER_BATCH
+        size = 1 if device == "cpu" else CANDIDATES_PER_BATCH
         for start in range(0, len(candidates), size):
             chunk = candidates[start : start + size]
             outcomes += _score_chunk(store, work, chunk, sources, measure)
     return outcomes
 
 
-def _prepare(
-    store: ImageStore,
-    work: SceneWork,
+def ready(
     sources: list[Luminance],
-    metrics: tuple[str, ...],
-    region: Region | None,
+    reference: Luminance | None,
+    metrics: Sequence[str],
     device: str,
+    data_range: float | None = None,
 ) -> Measure:
     """Do the source-only work; return what measures a list of candidates."""
-    reference = crop(_luminance(store, work.reference), region) if work.reference else None
     if device == "cpu":
-        kernels = prepare(sources, metrics, reference=reference)
+        kernels = prepare(sources, metrics, reference=reference, data_range=data_range)
         return lambda images: [kernels.measure(fused) for fused in images]
     from fusionlab.metrics.batched import BATCHED, BatchedScene
 
-    batched = BatchedScene(sources, [m for m in metrics if m in BATCHED], device)
-    others = prepare(sources, [m for m in metrics if m not in BATCHED], reference=reference)
+    hot = [m for m in metrics if m in BATCHED]
+    batched = BatchedScene(sources, hot, device, data_range=data_range)
+    rest = [m for m in metrics if m not in BATCHED]
+    others = prepare(sources, rest, reference=reference, data_range=data_range)
     return lambda images: [
         {**values, **others.measure(fused)}
         for values, fused in zip(batched.measure(images), images, strict=True)
@@ -181,14 +206,14 @@ def _score_chunk(
     measure: Measure,
 ) -> list[Outcome]:
     """Read and measure a few candidates together."""
-    images = [_attempt(work, c.method, partial(_fused, store, c, sources)) for c in chunk]
+    images = [attempt(work, c.method, partial(fused_image, store, c, sources)) for c in chunk]
     outcomes: list[Outcome] = [image for image in images if isinstance(image, Failed)]
     good = [
         (c, image) for c, image in zip(chunk, images, strict=True) if not isinstance(image, Failed)
     ]
     if not good:
         return outcomes
-    values = _attempt(work, good[0][0].method, partial(measure, [image for _, image in good]))
+    values = attempt(work, good[0][0].method, partial(measure, [image for _, image in good]))
     if isinstance(values, Failed):
         return outcomes + [replace(values, method=candidate.method) for candidate, _ in good]
     return outcomes + [
@@ -197,13 +222,21 @@ def _score_chunk(
     ]
 
 
-def _fused(store: ImageStore, candidate: CandidateWork, sources: list[Luminance]) -> Luminance:
+def read_scene(store: ImageStore, work: SceneWork) -> ReadScene:
+    """Read what all candidates of a scene are compared with."""
+    sources = [read_luminance(store, block) for block in work.sources]
+    return ReadScene(sources, read_luminance(store, work.reference) if work.reference else None)
+
+
+def fused_image(store: ImageStore, candidate: CandidateWork, sources: list[Luminance]) -> Luminance:
+    """Read a candidate, or make a decoy of sources that show what it is to show."""
     if candidate.block is None:
         return DECOYS[candidate.method](sources[0], sources[1])
-    return _luminance(store, candidate.block)
+    image = read_luminance(store, candidate.block)
+    return spoil(image, candidate.block.spoil) if candidate.block.spoil else image
 
 
-def _attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Failed:
+def attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Failed:
     """Return what `action` returns; whatever it raises becomes a reject row: the run goes on."""
     try:
         return action()
@@ -216,7 +249,7 @@ def _attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Faile
     return Failed(work.task, work.dataset, work.scene, method, reason, detail)
 
 
-def _luminance(store: ImageStore, block: Block) -> Luminance:
+def read_luminance(store: ImageStore, block: Block) -> Luminance:
     """Read one image, check that it is the one the index means, and return its luminance."""
     pixels = store.read(block.address)
     if (found := digest(pixels)) != block.digest:

@@ -51,9 +51,9 @@ def choose(lab: Lab, policy: Policy, task: str, dataset: str, top: int = 1) -> C
     """
     index = lab.index(task, dataset)
     traits = candidate_traits(index)
-    scored = _measurable(current_scores(lab, task, dataset, policy.task_metrics(task)))
+    scored = measurable(current_scores(lab, task, dataset, policy.task_metrics(task)))
     reasons = failed(scored, policy, task, traits)
-    scores = _measurable(scored[reasons == ""])
+    scores = measurable(scored[reasons == ""])
     ranked = rank_candidates(scores[~is_decoy(scores)], policy, task, traits)
     first = shaken(ranked, policy, task, tile_totals(lab, policy, task, dataset, traits))
     scenes = _by_scene(ranked, first["first"]).join(
@@ -81,7 +81,7 @@ def is_decoy(scores: pd.DataFrame) -> NDArray[np.bool_]:
     return found
 
 
-def _measurable(scores: pd.DataFrame) -> pd.DataFrame:
+def measurable(scores: pd.DataFrame) -> pd.DataFrame:
     """Leave out scenes in which no candidate has a single number: nothing tells them apart."""
     has_number = scores.notna().any(axis=1) & ~is_decoy(scores)
     return scores[has_number.groupby(level="scene").transform("any")]

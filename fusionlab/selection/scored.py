@@ -10,6 +10,7 @@ import pandas as pd
 from fusionlab import metrics as metric_library
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
+from fusionlab.flags import split_flags
 from fusionlab.scoring.plan import digest_of_sources
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def current_scores(
     versions = {name: metric_library.get(name).version for name in metrics}
     scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
 
-    methods = index[index["role"] == "method"]
+    methods = _eligible(index)
     scores = scores[_is_current(scores, index, methods)]
     wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
     if complete:
@@ -62,12 +63,18 @@ def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> 
     versions = {name: metric_library.get(name).version for name in metrics}
     tiles = tiles[tiles["metric_version"] == tiles["metric"].map(versions)]
     index = lab.index(task, dataset)
-    tiles = tiles[_is_current(tiles, index, index[index["role"] == "method"])]
+    tiles = tiles[_is_current(tiles, index, _eligible(index))]
     places = ["scene", "method", "tile"]
     complete = tiles.groupby(places)["metric"].transform("size") == len(metrics)
     tiles = tiles[complete.groupby(tiles["scene"]).transform("all")]
     wide: pd.DataFrame = tiles.pivot(index=places, columns="metric", values="value")
     return wide.reindex(columns=list(metrics))
+
+
+def _eligible(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates: all but mosaics, which a choice among candidates has made."""
+    mosaics = [text for text in index["flags"].unique() if "mosaic" in split_flags(text)]
+    return index[(index["role"] == "method") & ~index["flags"].isin(mosaics)]
 
 
 def _is_current(

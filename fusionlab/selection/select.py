@@ -83,7 +83,7 @@ def select(
     path = lab.labels_path(name)
     if top < 1:
         raise UsageError(f"--top {top}: ask for one label a scene or more")
-    keys = _datasets(lab, task, dataset)
+    keys = datasets(lab, task, dataset)
     chosen = {key: choose(lab, policy, *key, top=top) for key in keys}
     labels = pd.concat([part.labels for part in chosen.values()], ignore_index=True)
     report = SelectReport(name, policy.label, policy.digest, str(path))
@@ -103,7 +103,14 @@ def select(
     return report
 
 
-def _datasets(lab: Lab, task: str | None, dataset: str | None) -> list[tuple[str, str]]:
+def datasets(lab: Lab, task: str | None, dataset: str | None) -> list[tuple[str, str]]:
+    """Return the data sets of a lab that are meant; None means any.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
     keys = [k for k in lab.datasets() if task in (None, k[0]) and dataset in (None, k[1])]
     if not keys:
         held = ", ".join("/".join(key) for key in lab.datasets()) or "nothing yet"

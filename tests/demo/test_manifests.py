@@ -10,7 +10,7 @@ from fusionlab.tasks import TASKS
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 FILES = sorted(FOLDER.glob("*.yaml"))
-KEYS = {"task", "dataset", "root", "sources", "candidates", "reference", "ignore"}
+KEYS = {"task", "dataset", "root", "sources", "candidates", "reference", "opinions", "ignore"}
 SOURCES_ONLY = {"mefb_asfound", "roadscene_misaligned"}
 every_manifest = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 
@@ -27,7 +27,7 @@ def test_there_is_one_for_each_benchmark():
 @every_manifest
 def test_keys_and_names(path):
     manifest = read(path)
-    assert KEYS - {"candidates", "reference", "ignore"} <= set(manifest) <= KEYS
+    assert KEYS - {"candidates", "reference", "opinions", "ignore"} <= set(manifest) <= KEYS
     assert manifest["task"] in TASKS
     assert manifest["dataset"] == path.stem
     assert manifest["root"] == f"../../shared/data/{manifest['task']}/{path.stem}"

@@ -514,7 +514,7 @@ def test_real_data_sets_are_accounted_for_to_the_last_file(shared, lab, pytestco
         there = {
             p.relative_to(root).as_posix()
             for p in root.rglob("*")
-            if p.is_file() and not any(p.match(glob) for glob in manifest.ignore)
+            if p.is_file() and not manifest.ignores(p.relative_to(root).as_posix())
         }
         rejects = lab.rejects().query("task == @task and dataset == @dataset")
         assert there == files(lab, dataset, task) | set(rejects["file"])

@@ -331,7 +331,7 @@ def test_the_batched_path_scores_the_same_within_its_tolerance(
 ) -> None:
     lab, other = make_lab(tmp_path / "a", scenes=2), make_lab(tmp_path / "b", scenes=2)
     score(lab, [*FIVE, "SCD"])
-    monkeypatch.setattr("fusionlab.scoring.work._CANDIDATES_PER_BATCH", 3)
+    monkeypatch.setattr("fusionlab.scoring.work.CANDIDATES_PER_BATCH", 3)
     write = Address.of(other.index("ivf", "toy").query("scene == 's1' and name == 'sharp'").iloc[0])
     other.images.write(write, np.zeros((48, 57), np.uint8))
     report = score(other, [*FIVE, "SCD"], device="cpu:0")  # torch's CPU, not the kernels

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionlab.selection.normalise import NORMALISERS, minmax, rank, zscore
+from fusionlab.selection.normalise import NORMALISERS, minmax, quantile, rank, raw, zscore
 
 NAN, INF = float("nan"), float("inf")
 
@@ -73,6 +73,39 @@ def test_minmax(values: list[float], expected: list[float]) -> None:
 )
 def test_zscore(values: list[float], expected: list[float]) -> None:
     assert zscore(*column(values))["m"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([3.0, 1.0], [3.0, 1.0]), ([NAN, 1.0, 3.0], [1.0, 1.0, 3.0]), ([INF, 1.0], [1.0, 1.0])],
+    ids=["as they are", "nan is the worst", "inf is the largest finite"],
+)
+def test_raw(values: list[float], expected: list[float]) -> None:
+    assert raw(*column(values))["m"].tolist() == expected
+
+
+def placed(values: list[float], levels: list[float], sign: float = 1.0) -> list[float]:
+    found = quantile(pd.DataFrame({"m": values}), {"m": levels}, {"m": sign})
+    return found["m"].tolist()
+
+
+def test_quantiles_are_linear_between_levels_and_end_at_them() -> None:
+    assert placed([0.0, 5.0, 10.0, 15.0, 20.0, 99.0, -9.0], [0.0, 10.0, 20.0]) == pytest.approx(
+        [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 0.0]
+    )
+
+
+def test_quantiles_of_a_metric_of_which_less_is_better_are_turned_round() -> None:
+    assert placed([0.0, 20.0, NAN], [0.0, 20.0], -1.0) == [1.0, 0.0, 0.0]
+
+
+def test_equal_quantiles_give_their_middle() -> None:
+    assert placed([1.0, 2.0], [1.0, 1.0, 1.0, 2.0, 3.0]) == pytest.approx([0.25, 0.75])
+
+
+def test_a_quantile_depends_on_no_other_candidate() -> None:
+    levels = [0.0, 1.0, 4.0, 9.0]
+    assert placed([2.0, 7.0, 3.0], levels) == [placed([v], levels)[0] for v in (2.0, 7.0, 3.0)]
 
 
 @pytest.mark.parametrize("name", list(NORMALISERS))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fusionlab.errors import ConfigError, UnknownNameError
+from fusionlab.scoring.run import DEFAULT
 from fusionlab.selection import load_policy, shipped_policies
 from fusionlab.tasks import TASKS
 
@@ -26,7 +27,7 @@ def test_shipped_policies_serve_every_task_and_load_by_name() -> None:
         assert set(policy.weights) == set(TASKS)
 
 
-def test_the_default_policy_uses_the_five_metrics_of_the_paper() -> None:
+def test_fusionfm_uses_the_five_metrics_of_the_paper() -> None:
     for task in TASKS:
         assert list(load_policy("fusionfm").task_weights(task)) == [
             "EN",
@@ -35,6 +36,45 @@ def test_the_default_policy_uses_the_five_metrics_of_the_paper() -> None:
             "Qabf",
             "VIF",
         ]
+
+
+def test_what_is_scored_by_default_serves_every_shipped_policy() -> None:
+    needed = {
+        m for p in shipped_policies().values() for task in TASKS for m in p.task_metrics(task)
+    }
+    assert needed <= set(DEFAULT)
+
+
+def test_robust_is_the_default_of_every_task_and_guards_each() -> None:
+    robust = load_policy("robust")
+    for task in TASKS.values():
+        assert task.policy == "robust"
+    for name in TASKS:
+        guards = robust.task_guards(name)
+        assert {"copy", "noise", "sharpened", "envelope", "contrast", "alien", "clipped"} <= set(
+            guards
+        )
+        assert not {"EN", "SD", "SF", "Nabf"} & set(robust.task_weights(name))
+
+
+def test_diff_if_adds_raw_scores_as_published() -> None:
+    policy = load_policy("diff-if")
+    assert policy.normalise == "none"
+    assert policy.task_weights("ivf") == {"SSIM_cddfuse": 2.0, "VIF": 1.0, "Qabf": 3.0}
+
+
+QUANTILE = "name: q\nversion: 1\nnormalise: quantile\nweights:\n  ivf: {Qabf: 1}\n"
+
+
+def test_a_population_is_read_and_needed(tmp_path: Path) -> None:
+    read = load_policy(write(tmp_path, QUANTILE + "population:\n  ivf: {Qabf: [0, 0.4, 1]}\n"))
+    assert read.population["ivf"]["Qabf"] == [0.0, 0.4, 1.0]
+    with pytest.raises(ConfigError, match=r"needs population\.ivf\.Qabf"):
+        load_policy(write(tmp_path, QUANTILE))
+    with pytest.raises(ConfigError, match=r"population\.ivf\.Qabf: quantiles must not fall"):
+        load_policy(write(tmp_path, QUANTILE + "population:\n  ivf: {Qabf: [0, 1, 0.5]}\n"))
+    with pytest.raises(ConfigError, match="names no 'population'"):
+        load_policy("fusionfm").normalised_by("quantile")
 
 
 def test_a_file_is_read_with_rank_as_default(tmp_path: Path) -> None:
@@ -125,9 +165,17 @@ def test_what_was_added_later_leaves_older_digests_alone(tmp_path: Path) -> None
     assert said.digest == plain.digest
     digests = {
         load_policy(write(tmp_path, GOOD + line)).digest
-        for line in ("", "exclude: [soft]\n", "penalise: {soft: 1}\n", "families: share\n")
+        for line in (
+            "",
+            "exclude: [soft]\n",
+            "penalise: {soft: 1}\n",
+            "families: share\n",
+            "guards: {noise: {metric: NOISEX, max: 4}}\n",
+            "abstain: {stability: 0.5}\n",
+            "population: {ivf: {CE: [0, 1]}}\n",
+        )
     }
-    assert len(digests) == 4
+    assert len(digests) == 7
 
 
 def test_the_shipped_policy_counts_a_family_as_one_voter() -> None:
