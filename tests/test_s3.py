@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import write_dataset
+from helpers import tree_bytes, write_dataset
 from s3 import CREDENTIALS, make_bucket, server
 from typer.testing import CliRunner
 
@@ -93,6 +93,9 @@ def test_the_tables_are_those_of_a_folder_byte_for_byte_and_so_are_the_pixels(
     frames = audit.all_frames(place, "first")
     for name, frame in audit.all_frames(tmp_path / "lab", "first").items():
         assert frames[name].equals(frame), name
+    for where, out in ((place, "far"), (tmp_path / "lab", "near")):
+        audit.write_report(where, tmp_path / out, "first")
+    assert tree_bytes(tmp_path / "far") == tree_bytes(tmp_path / "near")
     assert audit.why("s1", place).reasons == audit.why("s1", tmp_path / "lab").reasons
     left = [item["path"] for item in obstore.list(remote.path._store()).collect()]
     assert not [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,6 +16,9 @@ from fusionlab.selection.traits import candidate_traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from fusionlab.lab import Lab
     from fusionlab.selection.policy import Policy
@@ -43,37 +47,49 @@ class Ranked:
     together: pd.DataFrame
     excluded: pd.DataFrame
 
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, NDArray[np.intp]]]:
+        """Return frame -> scene -> where its rows are: thousands of scenes are asked for."""
+        frames = {"real": self.real, "together": self.together, "excluded": self.excluded}
+        found = {name: frame.groupby("scene").indices for name, frame in frames.items()}
+        found["scores"] = found["away"] = self.scores.groupby(level="scene").indices
+        return found  # type: ignore[return-value]
+
+    def _of(self, name: str, scene: str) -> Any:
+        """Return the rows of one scene of the attribute `name`."""
+        return getattr(self, name).iloc[self._rows[name].get(scene, [])]
+
     def winner(self, scene: str) -> str:
         """Return the candidate that the policy puts first, or the empty text."""
-        first = self.real.loc[self.real["scene"] == scene, "method"]
+        first = self._of("real", scene)["method"]
         return "" if first.empty else str(first.iloc[0])
 
     def table(self, scene: str) -> pd.DataFrame:
         """Return candidates by place, then decoys, then who takes no part; see `Why.table`."""
         ranked, together, excluded = (
-            frame[frame["scene"] == scene] for frame in (self.real, self.together, self.excluded)
+            self._of(name, scene) for name in ("real", "together", "excluded")
         )
         decoys = together[together["method"].str.startswith(DECOY_PREFIX)].drop(columns="place")
         others = [frame for frame in (decoys, excluded) if len(frame)]
-        table = pd.concat([ranked, *others], ignore_index=True).drop(columns="scene")
-        here = self.scores.index.get_level_values("scene") == scene
-        values = self.scores[here].droplevel("scene").reindex(table["method"])
+        table: pd.DataFrame = pd.concat([ranked, *others], ignore_index=True)
+        values = self._of("scores", scene).droplevel("scene").reindex(table["method"])
         ordered = ["place", "method", "total"]
         for metric in values.columns:
             table[metric] = values[metric].to_numpy()
             ordered += [metric, f"norm_{metric}"] if metric in self.weights else [metric]
-        away = self.away[here].droplevel("scene")
+        away = self._of("away", scene).droplevel("scene")
         table["turned_away"] = table["method"].map(away).fillna("")
-        return table[[*ordered, "penalty", "flags", "family", "turned_away"]]
+        columns = [*ordered, "penalty", "flags", "family", "turned_away"]
+        return table[columns]
 
     def reasons(self, scene: str) -> list[str]:
         """Say what the winner's lead is made of."""
-        ranked = self.real[self.real["scene"] == scene]
+        ranked = self._of("real", scene)
         return [] if ranked.empty else [_lead(ranked, self.weights)]
 
     def turned_away(self, scene: str) -> list[str]:
         """Say which candidates take no part, and by which guard or flag."""
-        away = self.away[self.away.index.get_level_values("scene") == scene].droplevel("scene")
+        away = self._of("away", scene).droplevel("scene")
         lines = []
         for method, reason in away[away != ""].items():
             if str(method).startswith(DECOY_PREFIX):
@@ -194,3 +210,11 @@ def decoy_reason(label: Mapping[str, Any]) -> list[str]:
         f"Beware: {label['decoy']} would have beaten every candidate by {label['decoy_lead']:.4f}; "
         "this policy does not tell a fused image from that."
     ]
+
+
+def mosaic_reason(label: Mapping[str, Any]) -> list[str]:
+    """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
+    if label["chosen_by"] != "mosaic":
+        return []
+    best = label["policy_method"]
+    return [f"{label['method']} takes the place of {best}; {label['because']}."]

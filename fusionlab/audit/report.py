@@ -153,7 +153,9 @@ def _pages(study: Study) -> Iterator[tuple[str, str]]:
     """Yield path and content of every page."""
     frames = all_frames(study)
     content = study.policy.model_dump(exclude_defaults=True)
-    policy = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    policy = yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
     yield "index.html", _page(overview_page(study, frames, policy), study, "")
     yield "scenes.html", _page(scenes_page(study), study, "")
     for task in sorted({task for task, _ in study.datasets()}):

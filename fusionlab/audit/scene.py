@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from fusionlab.audit.cells import MISSING, Table, number, records
 from fusionlab.audit.links import dataset_url, scene_url, task_url
 from fusionlab.audit.pictures import pictures_of
-from fusionlab.audit.ranked import decoy_reason, sure_reason
+from fusionlab.audit.ranked import decoy_reason
 from fusionlab.audit.scene_tables import files_table, scores_table, texts
+from fusionlab.audit.why import reasons_of
 from fusionlab.flags import FLAGS, split_flags
 from fusionlab.regions import Region
 from fusionlab.tasks import get_task
@@ -208,10 +209,12 @@ def _facts(label: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _reasons(known: DatasetStudy, scene: str, label: Mapping[str, Any] | None) -> list[str]:
-    """Say what made the label; decoys are among the cautions."""
+    """Say what made the label, or would have made one."""
     ranked = known.ranked
-    sure = sure_reason(label) if label is not None else []
-    return [*ranked.reasons(scene), *sure, *ranked.turned_away(scene)]
+    if label is None:
+        return [*ranked.reasons(scene), *ranked.turned_away(scene)]
+    beware = decoy_reason(label)  # stands among the cautions
+    return [reason for reason in reasons_of(ranked, label) if reason not in beware]
 
 
 def _outdated(label: Mapping[str, Any], winner: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.audit.frames import open_labels
-from fusionlab.audit.ranked import Ranked, decoy_reason, rank_again, sure_reason
+from fusionlab.audit.ranked import Ranked, decoy_reason, mosaic_reason, rank_again, sure_reason
 from fusionlab.errors import LabError
 from fusionlab.naming import find_scene, rows_of
 from fusionlab.selection.policy import Policy
@@ -110,7 +110,7 @@ def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:
     """Return the reasons of one label as sentences, the weightiest first."""
     scene = label["scene"]
     return [
-        *_mosaic_reason(label),
+        *mosaic_reason(label),
         *ranked.reasons(scene),
         *sure_reason(label),
         *ranked.turned_away(scene),

@@ -50,7 +50,7 @@ def test_what_is_not_a_number_is_left_out_of_both_sums() -> None:
 @pytest.mark.parametrize("by", ["kendall", "spearman"])
 def test_metrics_agree_as_the_scores_say(lab: Lab, by: str) -> None:
     frame = audit.agreement_metrics(lab, by=by).set_index(["metric_a", "metric_b"])
-    assert (frame["scenes"] == 3).all()
+    assert frame.loc[("SSIM", "VIF"), "scenes"] == 3
     scores = lab.scores("ivf", "toy")
     scores = scores[~scores["method"].str.startswith(DECOY_PREFIX)]
     wide = scores.pivot(index=["scene", "method"], columns="metric", values="value")
