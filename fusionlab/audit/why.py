@@ -118,14 +118,6 @@ def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _mosaic_reason(label: Mapping[str, Any]) -> list[str]:
-    """Say of a mosaic what it shows; the other reasons are those of the whole candidate."""
-    if label["chosen_by"] != "mosaic":
-        return []
-    best = label["policy_method"]
-    return [f"{label['method']} takes the place of {best}; {label['because']}."]
-
-
 def check_current(lab: Lab, name: str, ranked: Ranked, label: Mapping[str, Any]) -> None:
     """Refuse a label that the policy would not choose by the scores there are now.
 

@@ -125,7 +125,7 @@ def _best(rows: pd.DataFrame, top: int) -> pd.DataFrame:
 
 def _doubtful(scenes: pd.DataFrame, abstain: Abstain | None) -> pd.Series:
     """Return the scenes on which the policy abstains -> why; a lone candidate has no margin."""
-    if abstain is None:
+    if abstain is None or scenes.empty:
         return pd.Series(dtype=object)
     texts = "stability " + scenes["sure"].map("{:.3f}".format)
     texts += f" (the policy asks for {abstain.stability:g}), lead "
