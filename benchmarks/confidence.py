@@ -4,10 +4,10 @@
 
 The labs must hold scores and truths: references (PSNR in dB) or opinion scores. A label is right
 where it lies within a tolerance of the best candidate, 0.3 dB or 0.25 points. Printed by policy:
-the labels in bands of stability with the share that is right and the mean regret; the area under
-the ROC curve of telling right from wrong (0.5 is chance) and the expected calibration error, the
-mean distance between stability and the share that is right, both also for other concentrations
-than the one that ships; and what abstaining below a threshold leaves.
+the labels in bands of stability with the share that is right and the mean regret, and the same by
+data set; the area under the ROC curve of telling right from wrong (0.5 is chance) and the expected
+calibration error, the mean distance between stability and the share that is right, both also for
+other concentrations than the one that ships; and what abstaining below a threshold leaves.
 """
 
 from __future__ import annotations
@@ -96,6 +96,16 @@ def report(name: str, labs: list[Lab]) -> dict[str, object]:
         for column in frame.columns
         if column.startswith("stability") and frame[column].notna().any()
     }
+    by_dataset = {
+        dataset: {
+            "labels": len(mine),
+            "right": float(mine["right"].mean()),
+            "regret": float(mine["regret"].mean()),
+            "auc": auc(mine["stability"], mine["right"]),
+            "calibration_error": calibration_error(mine["stability"], mine["right"]),
+        }
+        for dataset, mine in frame.groupby("dataset")
+    }
     kept = {
         threshold: {
             "kept": float((frame["stability"] >= threshold).mean()),
@@ -110,6 +120,7 @@ def report(name: str, labs: list[Lab]) -> dict[str, object]:
         "shipped_concentration": shipped,
         "by_concentration": by_concentration,
         "bands": table.reset_index().astype({"stability": str}).to_dict("records"),
+        "by_dataset": by_dataset,
         "kinds": kinds,
         "abstaining": kept,
     }
@@ -130,6 +141,8 @@ def main() -> None:
     for one in found:
         print(f"\n{one['policy']}: {one['labels']} labels with a truth")
         print(pd.DataFrame(one["bands"]).round(3).to_string(index=False))
+        print("by data set")
+        print(pd.DataFrame(one["by_dataset"]).T.round(3).to_string())
         print(pd.DataFrame(one["kinds"]).round(3).to_string())
         print("by concentration (the last one ships)")
         print(pd.DataFrame(one["by_concentration"]).T.round(3).to_string())

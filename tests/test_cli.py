@@ -262,7 +262,7 @@ def test_why_shows_every_candidate_and_the_reason(lab: Lab) -> None:
         assert method in shown.output
     answer = run_json("why", "s1", "--lab", lab.path)
     assert answer["method"] in METHODS
-    assert len(answer["candidates"]) == len(METHODS) + 3
+    assert len(answer["candidates"]) == len(METHODS) + 4
     assert answer["candidates"][-1]["place"] is None
     assert answer["reasons"][0] in shown.output.replace("\n", "") or "lead" in answer["reasons"][0]
 
@@ -407,7 +407,7 @@ def test_a_policy_is_fitted_and_warned_of(lab: Lab, tmp_path: Path) -> None:
         (("select", "--name", "x", "--normalise", "ranks"), "rank"),
         (("select", "--name", "x", "--task", "ivg"), "ivf"),
         (("audit", "--labels", "frist"), "first"),
-        (("why", "s11"), "s1"),
+        (("why", "s11", "--labels", "first"), "s1"),
         (("override", "s11", "mean", "--because", "b", "--by", "ann"), "s1"),
         (("override", "s1", "maen", "--because", "b", "--by", "ann"), "mean"),
     ],

@@ -83,7 +83,7 @@ def test_info_counts_images_scores_labels_and_rejects(tmp_path: Path) -> None:
     found = json.loads(answer.stdout)
     bare, toy = found["datasets"]
     assert (toy["scenes"], toy["methods"], toy["images"], toy["references"]) == (2, 4, 14, 2)
-    assert (toy["metrics"], toy["scores"], toy["rejects"]) == (2, 2 * 7 * 2, 0)
+    assert (toy["metrics"], toy["scores"], toy["rejects"]) == (2, 2 * 8 * 2, 0)
     assert (bare["dataset"], bare["scenes"], bare["rejects"]) == ("bare", 1, 1)
     (labels,) = found["labels"]
     assert (labels["name"], labels["policy"], labels["labels"]) == ("first", "two v1", 3)

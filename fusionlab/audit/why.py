@@ -54,7 +54,7 @@ class Why:
         frame["method"], frame["total"] = table["method"], table["total"]
         for metric in self.policy.task_weights(self.task):
             pairs = zip(table[metric], table[f"norm_{metric}"], strict=True)
-            frame[metric] = [f"{value:.4g} ({norm:.2f})" for value, norm in pairs]
+            frame[metric] = [_beside(value, norm) for value, norm in pairs]
         for trait in ("flags", "family", "turned_away"):
             if (table[trait] != "").any():
                 frame[trait] = table[trait]
@@ -74,6 +74,11 @@ class Why:
             .to_dict("records"),
             "reasons": self.reasons,
         }
+
+
+def _beside(value: float, norm: float) -> str:
+    """Return a raw score, and behind it what the policy makes of it where it makes anything."""
+    return f"{value:.4g}" if pd.isna(norm) else f"{value:.4g} ({norm:.2f})"
 
 
 def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -> Why:

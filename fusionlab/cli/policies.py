@@ -63,7 +63,7 @@ def fit(
     lab: LabOption = Path("lab"),
     policy: Annotated[
         str, typer.Option(help="The policy whose metrics get new weights; all else stays.")
-    ] = "fusionfm",
+    ] = "robust",
     truth: Annotated[
         str | None, typer.Option(help="opinion or reference, where the lab has both.")
     ] = None,
@@ -110,7 +110,7 @@ def population(
     lab: LabOption = Path("lab"),
     policy: Annotated[
         str, typer.Option(help="The policy whose scores are to be placed; all else stays.")
-    ] = "fusionfm",
+    ] = "robust",
     as_json: JsonOption = False,
 ) -> None:
     """Write a policy that judges a score by its place among all candidates of a lab.

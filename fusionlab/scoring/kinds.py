@@ -31,8 +31,8 @@ DEFAULT = (
     "PSNR_ref",
 )
 
-#: The same for tiles, less the guards: those judge whole images.
-TILE_DEFAULT = (*DEFAULT[: DEFAULT.index("COPYD")], "PSNR_ref")
+#: The same for tiles, less what only guards ask for: those judge whole images.
+TILE_DEFAULT = (*DEFAULT[: DEFAULT.index("COPYD")], "ENVX", "PSNR_ref")
 
 
 @dataclass(frozen=True)

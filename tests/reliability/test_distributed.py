@@ -89,6 +89,6 @@ def test_a_worker_killed_in_mid_run_changes_nothing(
     report = score(lab, METRICS, scheduler=cluster.address, on_progress=kill_one)
     assert killed_at
     assert report.rejected == {}
-    assert report.measured == SCENES * 7
+    assert report.measured == SCENES * 8
     assert lab.rejects().empty
     assert tree_bytes(lab.path / "scores") == tree_bytes(whole.path / "scores")

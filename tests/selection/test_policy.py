@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fusionlab.errors import ConfigError, UnknownNameError
-from fusionlab.scoring.run import DEFAULT
+from fusionlab.scoring.kinds import DEFAULT
 from fusionlab.selection import load_policy, shipped_policies
 from fusionlab.tasks import TASKS
 
