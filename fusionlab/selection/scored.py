@@ -62,9 +62,13 @@ def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> 
     tiles = tiles[tiles["metric"].isin(metrics)]
     versions = {name: metric_library.get(name).version for name in metrics}
     tiles = tiles[tiles["metric_version"] == tiles["metric"].map(versions)]
+    places = ["scene", "method", "tile"]
+    if tiles.empty:
+        return pd.DataFrame(
+            columns=list(metrics), index=pd.MultiIndex.from_arrays([[]] * 3, names=places)
+        )
     index = lab.index(task, dataset)
     tiles = tiles[_is_current(tiles, index, _eligible(index))]
-    places = ["scene", "method", "tile"]
     complete = tiles.groupby(places)["metric"].transform("size") == len(metrics)
     tiles = tiles[complete.groupby(tiles["scene"]).transform("all")]
     wide: pd.DataFrame = tiles.pivot(index=places, columns="metric", values="value")
