@@ -381,6 +381,7 @@ def test_validate_says_what_is_missing_and_measures_it_never(tmp_path: Path) -> 
 def test_a_policy_is_fitted_and_warned_of(lab: Lab, tmp_path: Path) -> None:
     out = tmp_path / "mine.yaml"
     arguments = ("policies", "fit", "--lab", lab.path, "--task", "ivf", "--out", out)
+    arguments = (*arguments, "--policy", "fusionfm")
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     for word in ("weights", "regret by reference, dB", "on the scenes fitted to", "written"):

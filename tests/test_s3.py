@@ -114,7 +114,7 @@ def test_a_second_run_reads_nothing_and_what_is_new_costs_itself(
     write_dataset(tmp_path, scenes=3, methods=("mean",))
     again = ingest(*load_manifest(manifest), Lab.open(place))
     assert (again.added, again.unchanged) == (3, 6)
-    assert score(Lab.open(place), ["EN"]).measured == 4
+    assert score(Lab.open(place), ["EN"]).measured == 5
     assert upkeep.verify(Lab.open(place)).images == 9
 
 

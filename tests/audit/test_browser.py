@@ -27,13 +27,18 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+def failure(request: Any) -> list[str]:
+    """Say that a file could not be had; leaving a page aborts what it was still loading."""
+    return [] if request.failure == "net::ERR_ABORTED" else [f"failed: {request.url}"]
+
+
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page that fails on any error of a script, and on any address that is no file."""
     made = browser.new_page(viewport={"width": 1200, "height": 900})
     wrong: list[str] = []
     made.on("pageerror", lambda error: wrong.append(str(error)))
-    made.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    made.on("requestfailed", lambda request: wrong.extend(failure(request)))
     made.on(
         "request",
         lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url),
