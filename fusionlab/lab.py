@@ -108,6 +108,11 @@ class Lab:
         return cls(path, packed)
 
     @classmethod
+    def of(cls, lab: Lab | Place | str) -> Lab:
+        """Open the lab at a place, or return the one that is open already."""
+        return lab if isinstance(lab, Lab) else cls.open(lab)
+
+    @classmethod
     def create(cls, path: Place | str) -> Lab:
         """Open the lab at `path`, making an empty one where there is none."""
         path = to_place(path)

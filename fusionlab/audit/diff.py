@@ -100,7 +100,7 @@ def diff(a: str, b: str, lab: Lab | Place | str = "lab") -> pd.DataFrame:
     LabError
         When there is no lab, or no such labels.
     """
-    opened = lab if isinstance(lab, Lab) else Lab.open(lab)
+    opened = Lab.of(lab)
     first, second = open_manifest(opened, a), open_manifest(opened, b)
     both = _beside(first.labels, second.labels)
     told = pd.DataFrame("", index=both.index, columns=["reason", "detail"])

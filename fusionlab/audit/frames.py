@@ -28,7 +28,7 @@ def open_labels(lab: Lab | Place | str, labels: str | None) -> tuple[Lab, str, p
     LabError
         When there is no lab, no labels, or the name was left out and there are several.
     """
-    opened = lab if isinstance(lab, Lab) else Lab.open(lab)
+    opened = Lab.of(lab)
     names = opened.labels_names()
     if labels is None and len(names) > 1:
         raise LabError(f"{opened.path}: holds several labels sets, name one: {', '.join(names)}")
@@ -96,7 +96,7 @@ def decoys(lab: Lab | Place | str = "lab", labels: str | None = None) -> pd.Data
 
 def rejects(lab: Lab | Place | str = "lab") -> pd.DataFrame:
     """Return how many inputs each stage turned away, by data set and reason."""
-    opened = lab if isinstance(lab, Lab) else Lab.open(lab)
+    opened = Lab.of(lab)
     grouped = opened.rejects().groupby(["stage", "task", "dataset", "reason"])
     frame = grouped.agg(count=("detail", "size"), example=("detail", "first")).reset_index()
     return frame.sort_values(["stage", "task", "dataset", "reason"], ignore_index=True)

@@ -53,7 +53,7 @@ def families(lab: Lab | Path | str = "lab") -> pd.DataFrame:
 
 
 def _index(lab: Lab | Path | str) -> pd.DataFrame:
-    opened = lab if isinstance(lab, Lab) else Lab.open(lab)
+    opened = Lab.of(lab)
     columns = [*_DATASET, "scene", "role", "name", "flags", "family"]
     frames = [opened.index(*key)[columns] for key in opened.datasets()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)

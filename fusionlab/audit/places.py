@@ -8,7 +8,7 @@ import pandas as pd
 
 from fusionlab.audit.marks import commonest
 from fusionlab.audit.study import Study, study_of
-from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.selection.choose import is_decoy
 
 if TYPE_CHECKING:
     from fusionlab.lab import Lab
@@ -94,7 +94,7 @@ def guards(lab: Study | Lab | Place | str = "lab", labels: str | None = None) ->
     frames = []
     for task, dataset in study.datasets():
         away = study.dataset(task, dataset).ranked.away
-        away = away[~away.index.get_level_values("method").str.startswith(DECOY_PREFIX)]
+        away = away[~is_decoy(away)]
         rows = away[away != ""].rename("guard").reset_index()
         found = rows.groupby("guard")["method"].agg(turned_away="size", examples=commonest)
         found["candidates"], found["share"] = len(away), found["turned_away"] / max(len(away), 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.selection.choose import is_decoy
 from fusionlab.selection.guards import failed
 from fusionlab.selection.ranking import rank_candidates
 from fusionlab.selection.scored import current_scores
@@ -126,13 +127,12 @@ def rank_again(
     traits = candidate_traits(lab.index(task, dataset))
     away = failed(scores, policy, task, traits)
     taking_part = scores[away == ""]
-    is_decoy = taking_part.index.get_level_values("method").str.startswith(DECOY_PREFIX)
     return Ranked(
         weights,
         policy.task_guards(task),
         scores,
         away,
-        rank_candidates(taking_part[~is_decoy], policy, task, traits),
+        rank_candidates(taking_part[~is_decoy(taking_part)], policy, task, traits),
         rank_candidates(taking_part, policy, task, traits),
         traits.reindex(scores.index[away != ""], fill_value="").reset_index(),
     )

@@ -79,8 +79,8 @@ def choose(lab: Lab, policy: Policy, task: str, dataset: str, top: int = 1) -> C
     return Chosen(labels, rejects, away)
 
 
-def is_decoy(scores: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell which rows of a frame with the index (scene, method) are decoys."""
+def is_decoy(scores: pd.DataFrame | pd.Series) -> NDArray[np.bool_]:
+    """Tell which rows with the index (scene, method) are decoys."""
     found: NDArray[np.bool_] = scores.index.get_level_values("method").str.startswith(DECOY_PREFIX)
     return found
 
