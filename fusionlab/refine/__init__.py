@@ -1,0 +1,1 @@
+"""The Fusion Refiner: repairs a label where it lost something, and only there."""
