@@ -105,9 +105,9 @@ def compare(mine: Layer, theirs: Sequence[Layer]) -> Detail:
     energies = [mean(d * d) for d in theirs]
     sought = _strongest(theirs, energies)
     energy = np.maximum(mean(sought * sought), 0)
-    gain = mean((mean(mine * sought) + _RIDGE) / (energy + _RIDGE))
+    gain: Layer = np.asarray((mean(mine * sought) + _RIDGE) / (energy + _RIDGE))
     alien = mine - _explained(mine, theirs, energies)
-    return Detail(sought, energy, gain, alien, np.maximum(mean(alien * alien), 0))
+    return Detail(sought, energy, mean(gain), alien, np.maximum(mean(alien * alien), 0))
 
 
 def mean(plane: Layer, radius: int = RADIUS) -> Layer:
@@ -151,7 +151,8 @@ def enlarge(plane: Layer, shape: tuple[int, ...]) -> Layer:
 def _strongest(theirs: Sequence[Layer], energies: Sequence[Layer]) -> Layer:
     squares = [np.square(np.maximum(e, _TINY)) for e in energies]
     total: Layer = np.sum(squares, axis=0)
-    parts = [mean(s / total) * d for s, d in zip(squares, theirs, strict=True)]
+    shares: list[Layer] = [np.asarray(s / total) for s in squares]
+    parts = [mean(s) * d for s, d in zip(shares, theirs, strict=True)]
     return np.asarray(np.sum(parts, axis=0))
 
 
