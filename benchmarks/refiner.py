@@ -36,7 +36,6 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pandas as pd
-from fusionlab.refine.gate import gate
 
 import fusionlab.refine.decompose as decomposing
 from fusionlab import baselines
@@ -47,6 +46,7 @@ from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.metrics import measure
 from fusionlab.refine import Damage, repair
+from fusionlab.refine.gate import gate
 from fusionlab.refine.limits import LIMITS, Limits
 from fusionlab.refine.planting import plant_each
 from fusionlab.scoring import score
@@ -86,14 +86,14 @@ class Case:
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
     """Yield the labels of all scenes, damaged in each way and undamaged."""
-    folders = {
-        "data": (options.data / "mff" / "gray_synth", 1),
-        "train_synth": (options.train / "mff" / "gray_synth", 1),
-        "train_voc": (options.train / "mff" / "mf_voc", options.every),
+    data, train = options.data / "mff" / "gray_synth", options.train / "mff"
+    parts = ("sources/A", "sources/B", "reference/all_in_focus")
+    sets = {
+        "demo": make_scenes(),
+        "data": [*pairs_with_truth(data, *parts)],
+        "train_synth": [*pairs_with_truth(train / "gray_synth")],
+        "train_voc": [*pairs_with_truth(train / "mf_voc")][:: options.every],
     }
-    sets = {"demo": make_scenes()}
-    for name, (folder, every) in folders.items():
-        sets[name] = [*pairs_with_truth(folder)][::every] if folder.is_dir() else []
     for name, scenes in sets.items():
         for scene in scenes:
             rng = np.random.default_rng(zlib.crc32(scene.name.encode()))
