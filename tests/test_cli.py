@@ -255,6 +255,7 @@ def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
         "agreement_methods",
         "coverage",
         "guards",
+        "refinements",
     }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")

@@ -104,7 +104,7 @@ def because(rows: Iterable[Mapping[str, Any]]) -> str:
         for row in mine
         if row["area"] >= _WORTH_NAMING and row["change"] > 0
     ]
-    return f"repaired {', '.join(kinds) or 'in traces'}; {mine[0]['detail']}"
+    return f"repaired: {', '.join(kinds) or 'traces'}; {mine[0]['detail']}"
 
 
 def totals_of(
