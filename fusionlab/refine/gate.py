@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 #: Z and lambda above: what the mean gain of the judges must exceed, and each of them reach.
-BEYOND, LEAST = 2.0, 0.0
+BEYOND, LEAST = 1.5, -1.0
 
 #: As many times larger is Z for a repair that was taken back in parts: the judges had a say in it.
 IN_PARTS = 1.5
