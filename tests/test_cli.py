@@ -165,6 +165,13 @@ def test_the_surface_is_what_is_documented() -> None:
     assert found == COMMANDS
 
 
+def test_the_default_margin_of_refine_is_that_of_the_gate() -> None:
+    from fusionlab.refine.gate import BEYOND
+
+    parameters = typer.main.get_command(app).commands["refine"].params
+    assert [p.default for p in parameters if p.name == "margin"] == [BEYOND]
+
+
 def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every command with its full name, those of groups after the group."""
     for name, command in group.commands.items():

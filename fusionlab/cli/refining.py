@@ -25,7 +25,7 @@ def refine(
     margin: Annotated[
         float,
         typer.Option(min=0.0, help="Held-out gain, in units of its noise, that keeps a repair."),
-    ] = 2.0,
+    ] = 1.5,
     workers: WorkersOption = None,
     dry_run: Annotated[bool, typer.Option(help="Repair and judge, but write nothing.")] = False,
     as_json: JsonOption = False,

@@ -41,7 +41,7 @@ VERSION = 1
 BEYOND, LEAST = 1.5, -1.0
 
 #: As many times larger is Z for a repair that was taken back in parts: the judges had a say in it.
-IN_PARTS = 1.5
+IN_PARTS = 2.0
 
 #: Reason of a label that the refiner found nothing to repair in; no reject.
 NO_CHANGE = "refine_no_change"

@@ -12,7 +12,7 @@ import numpy as np
 from fusionlab.errors import LabError
 from fusionlab.images import digest, luminance
 from fusionlab.pixels import read_checked
-from fusionlab.refine.gate import NO_CHANGE, VERSION, gate
+from fusionlab.refine.gate import IN_PARTS, LEAST, NO_CHANGE, VERSION, gate
 from fusionlab.refine.relight import relit, step_of
 from fusionlab.refine.small_maps import encode_map
 from fusionlab.regions import Region, crop
@@ -51,7 +51,7 @@ class Settings:
     @property
     def recipe(self) -> str:
         """Return a digest of all of it."""
-        content = [self.way.label, VERSION, self.policy.digest, self.margin]
+        content = [self.way.label, VERSION, LEAST, IN_PARTS, self.policy.digest, self.margin]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import shutil
 import signal
@@ -15,8 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import tree_bytes, write_image
+from PIL import Image
 from refine_scenes import blurred, noisy, psnr, scene
 
+from fusionlab import audit
+from fusionlab.audit.pages import render_scene
+from fusionlab.audit.scene import scene_page
+from fusionlab.audit.study import Study
 from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.images import luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
@@ -391,6 +398,63 @@ def test_it_outlives_an_ingest_that_prunes(lab: Lab, before: Path) -> None:
     index = lab.index("mff", "toy")
     ingest(*load_manifest(before.parent / "images/set.yaml"), lab, prune=True)
     pd.testing.assert_frame_equal(lab.index("mff", "toy"), index)
+
+
+def test_the_audit_explains_it(made: Lab) -> None:
+    answer = audit.why("blurred", made, "second")
+    assert answer.method == "refined(second)"
+    assert answer.reasons[0].startswith("refined(second) is good, repaired: detail on ")
+    assert "The refiner found nothing to repair." in audit.why("sound", made, "second").reasons
+    assert not any("refine" in reason for reason in audit.why("sound", made, "first").reasons)
+    changes = audit.diff("first", "second", made).set_index("scene")
+    assert changes["change"].to_dict() == {**dict.fromkeys(SCENES[:3], "changed"), "sound": "same"}
+    assert changes.loc["blurred", "reason"] == "refined"
+    assert changes.loc["blurred", "detail"].startswith("refined(second) is good, repaired: detail")
+    frames = audit.all_frames(made, "second")
+    (row,) = frames["refinements"].to_dict("records")
+    assert (row["task"], row["kind"], row["found"], row["refined"]) == ("mff", "detail", 3, 3)
+    assert row["change"] > 2
+    assert audit.refinements(made, "first").empty
+    assert frames["truth"].set_index("scene").loc["blurred", "method"] == "refined(second)"
+
+
+def test_a_refused_repair_is_explained(lab: Lab) -> None:
+    refine(lab, "first", "second", way=FOCUS, margin=1000.0)
+    reasons = audit.why("blurred", lab, "second").reasons
+    assert reasons[0].startswith("The refiner left it as it was (refine_no_gain): held-out gain")
+    known = Study(lab, "second").dataset("mff", "toy")
+    page = scene_page(known, "blurred")
+    assert page.repaired is not None
+    assert (page.repaired.before[0], page.repaired.after) == ("good", ("", ""))
+    (frame,) = audit.refinements(lab, "second").to_dict("records")
+    assert (frame["found"], frame["refined"]) == (3, 0)
+
+
+def test_the_report_shows_before_after_and_where(made: Lab, tmp_path: Path) -> None:
+    known = Study(made, "second").dataset("mff", "toy")
+    shown = scene_page(known, "blurred").repaired
+    assert shown is not None
+    assert (shown.before[0], shown.after[0]) == ("good", "refined(second)")
+    assert [row.cells[0].text for row in shown.table.rows] == ["detail"]
+    assert list(shown.colours) == ["detail"]
+    picture = Image.open(io.BytesIO(base64.b64decode(shown.map.split(",")[1])))
+    assert (picture.mode, picture.size) == ("RGBA", (96, 79))
+    assert picture.getpixel((35, 40))[3] == 255
+    assert picture.getpixel((90, 75))[3] == 0
+    html = render_scene(scene_page(known, "blurred"), "second")
+    assert html.count("data:image/png;base64,") == 1
+    for text in ("<h2>Refined</h2>", "<strong>before</strong> good", "refined(second)"):
+        assert text in html
+    assert "<h2>Refined</h2>" not in render_scene(
+        scene_page(Study(made, "first").dataset("mff", "toy"), "blurred"), "first"
+    )
+    sound = scene_page(known, "sound").repaired
+    assert sound is not None
+    assert sound.map == ""
+    assert "nothing to repair" in sound.said
+    report = audit.write_report(made, tmp_path / "report", "second")
+    assert report.damaged == 0
+    assert "Refined labels" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
 
 
 _KILLED = """
