@@ -339,6 +339,28 @@ def test_when_no_label_is_left_the_lab_says_so(lab: Lab) -> None:
         refine(lab, "first", "second", way=FOCUS)
 
 
+def test_a_label_that_shows_a_region_is_refined_there(tmp_path: Path) -> None:
+    write_scene(tmp_path / "images", "blurred", 0)
+    for method in ("good", "bad"):
+        file = tmp_path / f"images/out/{method}/blurred.png"
+        write_image(file, read_image(file)[:136, :160])
+    (tmp_path / "images/set.yaml").write_text(
+        "task: mff\ndataset: toy\n"
+        "sources: {near: 'near/{scene}.*', far: 'far/{scene}.*'}\n"
+        "candidates: out/{method}/{scene}.*\n"
+    )
+    lab = Lab.create(tmp_path / "lab")
+    ingest(*load_manifest(tmp_path / "images/set.yaml"), lab)
+    score(lab, list(WEIGHTS))
+    select(lab, POLICY, "first")
+    assert refine(lab, "first", "second", way=FOCUS).refined == 1
+    row = lab.index("mff", "toy").query("name == 'refined(second)'").iloc[0]
+    assert row["region"] == label_of(lab, "second", "blurred")["region"] == "0,0,136,160"
+    assert (row["height"], row["width"]) == (136, 160)
+    assert missing(lab, list(WEIGHTS))["to_measure"] == 0
+    assert label_of(lab, "second", "blurred")["margin"] > 0
+
+
 @pytest.mark.parametrize("fault", ["raises", "nan", "shape"])
 def test_a_way_that_fails_leaves_the_label(lab: Lab, fault: str) -> None:
     def broken(fused: np.ndarray, *_: object) -> Repair:
