@@ -7,12 +7,13 @@ DATA and TRAIN are folders of registered pairs; DATA has outputs of methods.
 
 * `planted`: labels with a truth and damage of each kind planted in one grade drawn by chance, and
   undamaged (`none`; `perfect` are the truths themselves, whose PSNR counts as 100 dB at most and
-  which hold structure that no source has). Scenes: multi-focus of DATA and TRAIN (`gray_synth`; of `mf_voc` every
-  `--every`-th) and the embedded scenes of all tasks. Labels: the truth itself where it is one
-  (multi-focus), and what three classical methods make of the sources. For each kind: PSNR (dB) to
-  the truth before, and its mean change, with a 95 % interval (bootstrap over scenes), its smallest
-  and the share of labels that lost more than 0.1 dB; IoU of the map (above 0.5) with the planted
-  one. Ways: `refined` (the gate included), `ungated`, and `unsharp` (amount 0.5, sigma 1).
+  which hold structure that no source has). Scenes: multi-focus of DATA and TRAIN (`gray_synth`;
+  of `mf_voc` every `--every`-th) and the embedded scenes of all tasks. Labels: the truth itself
+  where it is one (multi-focus), and what three classical methods make of the sources. For each
+  kind: PSNR (dB) to the truth before, and its mean change, with a 95 % interval (bootstrap over
+  scenes), its smallest and the share of labels that lost more than 0.1 dB; IoU of the map (above
+  0.5) with the planted one. Ways: `refined` (the gate included), `ungated`, and `unsharp` (amount
+  0.5, sigma 1).
 * `ablation`: the same, over all kinds, of the refiner without one of its parts.
 * `real`: labels that `robust` selects among the outputs of real methods: mean change in Qabf, VIF,
   FMI_gradient and Nabf, which neither the refiner nor its gate looks at.
