@@ -98,7 +98,9 @@ def jobs_of(
     or are others than when they were chosen.
     """
     rows: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
-    for row in _records(index[index["scene"].isin([label["scene"] for label in labels])]):
+    wanted = index["scene"].isin([label["scene"] for label in labels])
+    wanted &= (index["role"] == "source") | index["name"].isin([x["method"] for x in labels])
+    for row in _records(index[wanted]):
         rows.setdefault(row["scene"], {})[row["role"], row["name"]] = row
     jobs, changed = [], []
     for label in labels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import shutil
 import signal
@@ -19,11 +20,13 @@ import pytest
 from helpers import tree_bytes, write_image
 from PIL import Image
 from refine_scenes import blurred, noisy, psnr, scene
+from typer.testing import CliRunner
 
 from fusionlab import audit
 from fusionlab.audit.pages import render_scene
 from fusionlab.audit.scene import scene_page
 from fusionlab.audit.study import Study
+from fusionlab.cli import app
 from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.images import luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
@@ -259,7 +262,42 @@ def test_progress_counts_labels_and_scored_images(lab: Lab) -> None:
     assert seen[-1] == (7, 7)
 
 
-def test_labels_of_other_tasks_are_copied(lab: Lab) -> None:
+def test_labels_of_other_tasks_are_copied_and_forgotten(lab: Lab, tmp_path: Path) -> None:
+    write_scene(tmp_path / "more", "blurred", 0)
+    (tmp_path / "more/set.yaml").write_text(
+        "task: mef\ndataset: more\n"
+        "sources: {under: 'near/{scene}.*', over: 'far/{scene}.*'}\n"
+        "candidates: out/{method}/{scene}.*\n"
+    )
+    ingest(*load_manifest(tmp_path / "more/set.yaml"), lab)
+    score(lab, METRICS)
+    select(lab, POLICY.model_copy(update={"weights": {"mff": WEIGHTS, "mef": WEIGHTS}}), "first")
+    assert refine(lab, "first", "second", way=FOCUS).refined == 4
+    report = refine(lab, "first", "second", way=FOCUS, tasks=["mff"])
+    assert (report.labels, report.refined, report.known) == (4, 3, 4)
+    labels = lab.labels("second").set_index("task")
+    assert labels.loc["mef", "method"] == "good"
+    assert lab.refinements("mef", "more").empty
+    for table in (lab.index("mef", "more")["name"], lab.scores("mef", "more")["method"]):
+        assert "refined(second)" not in set(table)
+
+
+def test_the_command_says_what_it_did(lab: Lab) -> None:
+    given = ["refine", "--lab", lab.path, "--labels", "first", "--as", "second", "--tasks", "mff"]
+    shown = CliRunner().invoke(app, [str(x) for x in [*given, "--json"]])
+    assert shown.exit_code == 0, shown.output
+    report = json.loads(shown.stdout)
+    assert (report["name"], report["labels"]) == ("second", 4)
+    assert report["way"].startswith("statistics v")
+    assert report["refined"] + report["sound"] + sum(report["refused"].values()) == 4
+    again = CliRunner().invoke(app, [str(x) for x in given])
+    assert "known" in again.output
+    wrong = CliRunner().invoke(app, [str(x) for x in [*given, "--way", "magic"]])
+    assert wrong.exit_code == 2
+    assert "statistics" in wrong.output
+
+
+def test_labels_of_no_known_task_are_told(lab: Lab) -> None:
     with pytest.raises(LabError, match="has none of ivf"):
         refine(lab, "first", "second", way=FOCUS, tasks=["ivf"])
     with pytest.raises(UnknownNameError, match="'mfff'"):
