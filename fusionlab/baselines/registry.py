@@ -11,13 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionlab import colour
+from fusionlab.baselines.contrast import contrast
+from fusionlab.baselines.diffusion import diffusion
+from fusionlab.baselines.dual_tree import dual_tree
 from fusionlab.baselines.focus_map import focus_map
 from fusionlab.baselines.gff import gff
 from fusionlab.baselines.laplacian import laplacian
 from fusionlab.baselines.maximum import maximum
 from fusionlab.baselines.mean import mean
 from fusionlab.baselines.mertens import mertens
+from fusionlab.baselines.pca import pca
+from fusionlab.baselines.swt import swt
+from fusionlab.baselines.two_scale import two_scale
 from fusionlab.baselines.wavelet import wavelet
+from fusionlab.baselines.wls import wls
 from fusionlab.colour import Image, Plane
 from fusionlab.errors import ImageError, UnknownNameError, UsageError
 from fusionlab.tasks import TASKS, get_task
@@ -39,6 +46,7 @@ class Baseline:
     fuse : luminances, float64 (H, W) in 0..255, two or more -> float64 (H, W), not yet clipped.
     native_colour : `fuse` treats colour by itself: where a source has a hue it is given all
         sources as RGB, float64 (H, W, 3), and returns that shape.
+    symmetric : the order of the sources changes nothing but where colour comes from.
     """
 
     name: str
@@ -47,6 +55,7 @@ class Baseline:
     paper: str
     fuse: Fuse
     native_colour: bool = False
+    symmetric: bool = True
 
 
 BASELINES: dict[str, Baseline] = {
@@ -89,6 +98,56 @@ BASELINES: dict[str, Baseline] = {
             "Mertens, Kautz and Van Reeth, Computer Graphics Forum 28(1), 2009",
             mertens,
             native_colour=True,
+        ),
+        Baseline(
+            "pca",
+            "one weight a source, from the first principal component",
+            EVERY_TASK,
+            "Rockinger and Fechner, Proc. SPIE 3374, 1998",
+            pca,
+        ),
+        Baseline(
+            "contrast",
+            "contrast (ratio of low-pass) pyramid, largest contrast, mean base",
+            EVERY_TASK,
+            "Toet, van Ruyven and Valeton, Optical Engineering 28(7), 1989",
+            contrast,
+        ),
+        Baseline(
+            "swt",
+            "stationary wavelet transform, largest detail, mean approximation",
+            EVERY_TASK,
+            "Rockinger, IEEE ICIP, 1997",
+            swt,
+        ),
+        Baseline(
+            "dual_tree",
+            "dual-tree complex wavelets, largest magnitude, mean approximation",
+            EVERY_TASK,
+            "Lewis et al., Information Fusion 8(2), 2007",
+            dual_tree,
+        ),
+        Baseline(
+            "two_scale",
+            "mean base, details weighted by saliency",
+            EVERY_TASK,
+            "Bavirisetti and Dhuli, Infrared Physics & Technology 76, 2016",
+            two_scale,
+        ),
+        Baseline(
+            "diffusion",
+            "anisotropic diffusion, details weighted by principal component",
+            EVERY_TASK,
+            "Bavirisetti and Dhuli, IEEE Sensors Journal 16(1), 2016",
+            diffusion,
+        ),
+        Baseline(
+            "wls",
+            "rolling guidance, saliency, least squares that keep infrared noise out",
+            ("ivf",),
+            "Ma, Zhou, Wang and Zong, Infrared Physics & Technology 82, 2017",
+            wls,
+            symmetric=False,
         ),
     )
 }
