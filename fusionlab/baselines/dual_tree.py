@@ -1,7 +1,8 @@
 r"""Dual-tree complex wavelet fusion.
 
-.. math:: c^{\pm}_{l,o} = (d^{AA}_{l,o} \mp d^{BB}_{l,o}) + i\,(d^{AB}_{l,o} \pm d^{BA}_{l,o}), \quad
-          c^F = c^{k^*},\; k^* = \arg\max_k |c^k|, \quad
+.. math:: c^{\pm}_{l,o} = (d^{AA}_{l,o} \mp d^{BB}_{l,o}) + i\,(d^{AB}_{l,o} \pm d^{BA}_{l,o})
+
+.. math:: c^F = c^{k^*},\; k^* = \arg\max_k |c^k|, \quad
           A^F = \frac{1}{K} \sum_k A^k
 
 d: the details of four wavelet transforms, each axis with the filters of tree A or of tree B, whose
@@ -25,7 +26,11 @@ from fusionlab.baselines.rules import mirrored, winners
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from fusionlab.colour import Plane
+
+    Single = NDArray[np.float32]
 
 LEVELS = 4
 FIRST = pywt.Wavelet("bior4.4")
@@ -50,7 +55,7 @@ def dual_tree(luminances: Sequence[Plane]) -> Plane:
     return fused[MARGIN:, MARGIN:][:height, :width].astype(np.float64)
 
 
-def decompose(plane: Plane) -> list[Plane]:
+def decompose(plane: Single) -> list[Single]:
     """Return the details of every level, the finest first, and the rest, of a (H, W) plane.
 
     Both sides must divide by 2^LEVELS. Details are (4, 3, h, w): the pairs of trees, and the
@@ -68,7 +73,7 @@ def decompose(plane: Plane) -> list[Plane]:
     return [*levels, np.array(rests)]
 
 
-def reconstruct(levels: Sequence[Plane]) -> Plane:
+def reconstruct(levels: Sequence[Single]) -> Single:
     """Return the (H, W) plane of a decomposition; the inverse of `decompose`."""
     *details, rests = levels
     for level in reversed(range(LEVELS)):
@@ -83,13 +88,13 @@ def reconstruct(levels: Sequence[Plane]) -> Plane:
     return np.asarray(np.mean(planes, axis=0))
 
 
-def complex_details(levels: Plane) -> tuple[Plane, Plane]:
+def complex_details(levels: Single) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
     """Return the details (..., 4, 3, h, w) of four trees as two complex arrays (..., 3, h, w)."""
     aa, ab, ba, bb = np.moveaxis(levels, -4, 0)
     return (aa - bb) + 1j * (ab + ba), (aa + bb) + 1j * (ab - ba)
 
 
-def _largest(levels: Plane) -> Plane:
+def _largest(levels: Single) -> Single:
     """Return of details (K, 4, 3, h, w) the one of largest magnitude, (4, 3, h, w)."""
     plus, minus = ((winners(np.abs(c)) * c).sum(axis=0) for c in complex_details(levels))
     aa, bb = (minus.real + plus.real) / 2, (minus.real - plus.real) / 2

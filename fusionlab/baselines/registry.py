@@ -12,6 +12,7 @@ import numpy as np
 
 from fusionlab import colour
 from fusionlab.baselines.contrast import contrast
+from fusionlab.baselines.decision_map import decision_map
 from fusionlab.baselines.diffusion import diffusion
 from fusionlab.baselines.dual_tree import dual_tree
 from fusionlab.baselines.focus_map import focus_map
@@ -148,6 +149,13 @@ BASELINES: dict[str, Baseline] = {
             "Ma, Zhou, Wang and Zong, Infrared Physics & Technology 82, 2017",
             wls,
             symmetric=False,
+        ),
+        Baseline(
+            "decision_map",
+            "decision map of the modified Laplacian, small regions removed, guided-filtered",
+            ("mff",),
+            "Qiu, Li, Zhang and Yuan, Signal Processing: Image Communication 72, 2019",
+            decision_map,
         ),
     )
 }

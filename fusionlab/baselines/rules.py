@@ -70,15 +70,14 @@ def guided_filter(
     variance = box(guide * guide, radius) - mean_i * mean_i
     a = covariance / (np.maximum(variance, 0) + eps)
     b = mean_p - a * mean_i
-    return box(a, radius) * guide + box(b, radius)
+    return np.asarray(box(a, radius) * guide + box(b, radius), dtype=guide.dtype)
 
 
 def shares(scores: Plane) -> Plane:
     """Return scores (K, H, W), none negative, as parts of their sum; equal parts where it is 0."""
     total = scores.sum(axis=0)
-    parts = np.divide(scores, total, out=np.empty_like(scores), where=total > 0)
-    parts[:, total <= 0] = 1 / len(scores)
-    return parts
+    equal = np.full_like(scores, 1 / len(scores))
+    return np.asarray(np.divide(scores, total, out=equal, where=total > 0))
 
 
 def mirrored(plane: NDArray[Real], margin: int, step: int) -> NDArray[Real]:

@@ -3,15 +3,15 @@ r"""Stationary wavelet fusion.
 .. math:: D^F_{l,o} = D^{k^*}_{l,o},\; k^* = \arg\max_k |D^k_{l,o}|, \quad
           A^F = \frac{1}{K} \sum_k A^k
 
-as `wavelet`, but nothing is subsampled: a shifted scene gives the shifted result, and no blocks show
-where the choice changes. Daubechies 2 filters; the border is mirrored to a size that the levels
-divide. Sources and result: float64 (H, W) in 0..255. Rockinger, "Image sequence fusion using a
-shift-invariant wavelet transform", IEEE ICIP, 1997.
+as `wavelet`, but nothing is subsampled: a shifted scene gives the shifted result, and no blocks
+show where the choice changes. Daubechies 2 filters; the border is mirrored to a size that the
+levels divide. Sources and result: float64 (H, W) in 0..255. Rockinger, "Image sequence fusion using
+a shift-invariant wavelet transform", IEEE ICIP, 1997.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pywt
@@ -40,7 +40,7 @@ def swt(luminances: Sequence[Plane]) -> Plane:
     return np.asarray(plane[MARGIN:, MARGIN:][:height, :width], dtype=np.float64)
 
 
-def decompose(plane: Plane) -> list[Plane]:
+def decompose(plane: Plane) -> list[Any]:
     """Return [A, (H, V, D) of the coarsest level, ..., of the finest] of a (H, W) plane."""
     # Half the bits, twice the speed; the error stays below a thousandth of a level.
     padded = mirrored(plane.astype(np.float32), MARGIN, 2**LEVELS)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from fusionlab.baselines.rules import box, gaussian, guided_filter, max_abs, winners
@@ -30,7 +29,11 @@ from fusionlab.baselines.rules import box, gaussian, guided_filter, max_abs, win
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from fusionlab.colour import Plane
+
+    Single = NDArray[np.float32]
 
 SIGMAS = (1.2, 2.4, 4.8, 9.6)
 RANGE = 0.05
@@ -51,7 +54,7 @@ def wls(luminances: Sequence[Plane]) -> Plane:
     return np.asarray(255.0 * (base + sum(map(_fused_detail, details))))
 
 
-def decompose(plane: Plane) -> list[Plane]:
+def decompose(plane: Single) -> list[Single]:
     """Return [D^1, ..., D^n, B^n] of a (H, W) plane in 0..1; they sum to the plane."""
     layers = []
     for sigma in SIGMAS:
@@ -61,7 +64,7 @@ def decompose(plane: Plane) -> list[Plane]:
     return [*layers, plane]
 
 
-def rolling_guidance(plane: Plane, sigma: float) -> Plane:
+def rolling_guidance(plane: Single, sigma: float) -> Single:
     """Remove what is smaller than about `sigma` pixels from a (H, W) plane; edges stay sharp."""
     guide = gaussian(plane, sigma)
     for _ in range(TURNS):
@@ -80,7 +83,7 @@ def saliency(plane: Plane) -> Plane:
     return np.asarray((found - low) / (high - low) if high > low else np.zeros_like(found))
 
 
-def _fused_detail(details: Sequence[Plane]) -> Plane:
+def _fused_detail(details: Sequence[Single]) -> Plane:
     stack = np.stack(details)
     activity = np.stack([gaussian(np.abs(d), ACTIVITY_SIGMA) for d in details])
     strongest = (winners(activity) * stack).sum(axis=0)
