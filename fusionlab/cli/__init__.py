@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.policies import policies
@@ -83,7 +84,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, score, select, mosaic, audit, why, diff, validate),
+    *(ingest, baselines, score, select, mosaic, audit, why, diff, validate),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, demo),
 )
