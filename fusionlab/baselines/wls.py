@@ -4,7 +4,7 @@ r"""Infrared and visible fusion by rolling guidance, visual saliency and weighte
           D^l_k = B^{l-1}_k - B^l_k, \quad F = \sum_k W_k B^n_k + \sum_l D^l_F
 
 .. math:: W_k = \frac{1}{K} + \frac{V_k - \bar V}{K - 1}, \quad
-          V_k(x) \propto \sum_y |I_k(x) - I_k(y)| \text{ in } 0..1
+          V_k(x) = \frac{1}{255\,N} \sum_y |I_k(x) - I_k(y)|
 
 .. math:: D^l_F = \frac{M^l + \lambda \omega^l D^l_v}{1 + \lambda \omega^l}, \quad
           M^l = D^l_{k^*},\; k^* = \arg\max_k g_{\sigma} * |D^l_k|, \quad
@@ -12,10 +12,11 @@ r"""Infrared and visible fusion by rolling guidance, visual saliency and weighte
 
 :math:`D_v`: the largest detail of the second and further sources. Where the first source, the
 infrared, has no detail, those of the visible image are kept as they are: its noise does not enter.
-The order of the sources matters for that. The rolling guidance (Zhang, Shen, Xu and Jia, ECCV 2014)
-is done with the guided filter. Sources and result: float64 (H, W) in 0..255. Ma, Zhou, Wang and
-Zong, "Infrared and visible image fusion based on visual saliency map and weighted least square
-optimization", Infrared Physics & Technology 82, 2017.
+The order of the sources matters for that. Sources and result: float64 (H, W) in 0..255. Ma, Zhou,
+Wang and Zong, "Infrared and visible image fusion based on visual saliency map and weighted least
+square optimization", Infrared Physics & Technology 82, 2017. The paper stretches V over 0..1, where
+the noise of a flat image then decides. The rolling guidance (Zhang, Shen, Xu and Jia, ECCV 2014) is
+done with the guided filter.
 """
 
 from __future__ import annotations
@@ -73,14 +74,12 @@ def rolling_guidance(plane: Single, sigma: float) -> Single:
 
 
 def saliency(plane: Plane) -> Plane:
-    """Return how far each pixel of a (H, W) plane in 0..255 is from all others, in 0..1."""
+    """Return how far each pixel of a (H, W) plane in 0..255 is from the mean other one, in 0..1."""
     levels = np.rint(plane).astype(np.uint8)
-    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    counts = np.bincount(levels.ravel(), minlength=256)
     values = np.arange(256.0)
-    distance = np.abs(values[:, None] - values) @ counts
-    found = distance[levels]
-    low, high = found.min(), found.max()
-    return np.asarray((found - low) / (high - low) if high > low else np.zeros_like(found))
+    distance = np.abs(values[:, None] - values) @ counts / (255.0 * plane.size)
+    return np.asarray(distance[levels])
 
 
 def _fused_detail(details: Sequence[Single]) -> Plane:

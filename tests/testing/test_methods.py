@@ -100,7 +100,7 @@ def test_order() -> None:
 
 def test_flat_sources_and_identical_ones() -> None:
     def brightens(planes):
-        return mean(planes) + (40.0 if np.ptp(planes[0]) == 0 else 2.0)
+        return mean(planes) + (40.0 if np.ptp(mean(planes)) == 0 else 2.0)
 
     def stretches(planes):
         plane = mean(planes)
