@@ -4,8 +4,9 @@ r"""Contrast pyramid fusion, also called the ratio of low-pass pyramid.
           R^F_l = R^{k^*}_l,\; k^* = \arg\max_k |R^k_l - 1|, \quad
           G^F_n = \frac{1}{K} \sum_k G^k_n
 
-with the :math:`G_l` of the Laplacian pyramid. c keeps the quotient finite where an image is black
-and its noise from counting as contrast. Sources and result: float64 (H, W) in 0..255; the result
+with the :math:`G_l` of the Laplacian pyramid. c = 64 keeps the quotient finite where an image is
+black, and its noise from counting as contrast; the larger, the nearer to the Laplacian pyramid.
+Sources and result: float64 (H, W) in 0..255; the result
 may leave that range. Toet, van Ruyven and Valeton, "Merging thermal and visual images by a contrast
 pyramid", Optical Engineering 28(7), 1989 (c = 0 there).
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from fusionlab.colour import Plane
 
-OFFSET = 32.0
+OFFSET = 64.0
 
 
 def contrast(luminances: Sequence[Plane]) -> Plane:
