@@ -53,7 +53,8 @@ COLUMNS = {
     "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
     "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
     "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
-    "says where content says otherwise; `made:WHAT` of an image that FusionLab made",
+    "says where content says otherwise; `made:WHAT` of an image that FusionLab made: "
+    "`made:method NAME VERSION`, `made:mosaic ...`",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
     "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
     "(inspection.md#images-of-another-size); empty where none was needed",
@@ -63,7 +64,7 @@ COLUMNS = {
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
-    "stage": "`ingest`, `score`, `tiles`, `select` or `mosaic`",
+    "stage": "`ingest`, `baselines`, `score`, `tiles`, `select` or `mosaic`",
     "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
     "detail": "one sentence",
     "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",

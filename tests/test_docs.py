@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def workplace(demo, tmp_path, monkeypatch):
     shutil.copytree(demo[0], tmp_path / "demo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FUSIONLAB_LAB", raising=False)
+    # `python` on a page is this one
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
 
@@ -211,8 +214,8 @@ def test_reason_codes_are_those_of_the_code():
     text = (DOCS / "manifests.md").read_text(encoding="utf-8")
     tables = text.split("## What is rejected, and why")[1].split("\n## ")[0]
     documented = re.findall(r"^\| `(\w+)` \|", tables, re.M)
-    # encoding is not decoding: no input is rejected by it; of sources that a method cannot take, the
-    # row says method_failed
+    # encoding is not decoding: no input is rejected by it; the sources that a method cannot take
+    # are method_failed
     assert sorted(documented) == sorted(set(raised) - {"unencodable", "sources", "size"})
 
 
@@ -247,8 +250,6 @@ def test_pages_are_in_the_navigation():
     importlib.util.find_spec("material") is None, reason="mkdocs-material is not installed"
 )
 def test_the_site_builds_strictly(tmp_path):
-    import subprocess
-    import sys
 
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
     done = subprocess.run(

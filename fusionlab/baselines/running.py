@@ -33,6 +33,7 @@ Scenes: TypeAlias = Mapping[str, Sequence[Pixels]]
 Results: TypeAlias = dict[str, Pixels | MethodError]
 
 _running: set[subprocess.Popen[bytes]] = set()
+_stopped = threading.Event()
 
 
 def run_command(command: Command, task: str, scenes: Scenes) -> Results:
@@ -57,10 +58,15 @@ def run_command(command: Command, task: str, scenes: Scenes) -> Results:
 
 @contextmanager
 def ending_commands() -> Iterator[None]:
-    """End every command of this process when the block is left by an exception, as by Ctrl-C."""
+    """End every command of this process, and start none, once an exception leaves the block.
+
+    After a Ctrl-C, whoever closes the workers would wait for their commands.
+    """
+    _stopped.clear()
     try:
         yield
     except BaseException:
+        _stopped.set()
         for process in list(_running):
             _end(process)
         raise
@@ -111,7 +117,8 @@ def _call(command: Command, words: list[str], folder: Path, seconds: float) -> N
     _running.add(process)
     tail = _Tail(process.stdout)
     try:
-        code = process.wait(seconds)
+        # asked only now, so that whoever sets it finds the command among those that are running
+        code = process.wait(0 if _stopped.is_set() else seconds)
     except subprocess.TimeoutExpired:
         raise MethodError(
             "command_timeout",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusionlab.errors import UnknownNameError
 from fusionlab.made import is_made, note_of, source_stamps
-from fusionlab.making.methods import BY_METHOD
+from fusionlab.making.methods import BY_METHOD, Function
 from fusionlab.making.work import MakeWork, Scene
 from fusionlab.scoring.work import Block
 from fusionlab.store import Address
@@ -98,8 +98,9 @@ def plan_dataset(
     """
     plan = DatasetPlan(task, dataset)
     serving = [method for method in methods if task in method.tasks]
+    meant = index["name"].isin([f"{prefix}{method.name}" for method in serving])
     scenes: dict[str, list[dict[Any, Any]]] = defaultdict(list)
-    for row in index.to_dict("records"):
+    for row in index[meant | (index["role"] == "source")].to_dict("records"):
         scenes[row["scene"]].append(row)
     stamps = source_stamps(row for rows in scenes.values() for row in rows)
     for name, rows in scenes.items():
@@ -138,19 +139,21 @@ def _weight(sources: list[dict[Any, Any]]) -> int:
 def works(plan: DatasetPlan) -> Iterator[MakeWork]:
     """Cut a plan into tasks, in an order that depends on nothing else.
 
-    Methods that take one scene a call share the reading of its sources; a method that takes many
-    gets as many as go into one call.
+    The functions of one scene share the reading of its sources; a command is a task of its own,
+    with one scene, or with as many as go into one call.
     """
     of_many: dict[str, list[Scene]] = defaultdict(list)
     by_name = {m.name: m for methods in plan.lacking.values() for m in methods}
     for scene, methods in plan.lacking.items():
-        single = [method for method in methods if not method.many]
+        functions = [method for method in methods if isinstance(method, Function)]
         per_task = max(1, _BYTES_AT_ONCE // scene.weight)
-        for start in range(0, len(single), per_task):
-            yield MakeWork(plan.task, (scene,), tuple(single[start : start + per_task]))
+        for start in range(0, len(functions), per_task):
+            yield MakeWork(plan.task, (scene,), tuple(functions[start : start + per_task]))
         for method in methods:
             if method.many:
                 of_many[method.name].append(scene)
+            elif not isinstance(method, Function):
+                yield MakeWork(plan.task, (scene,), (method,))
     for name, scenes in of_many.items():
         for call in _calls(scenes):
             yield MakeWork(plan.task, call, (by_name[name],))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Tasks submitted for each thread: enough to keep it busy, and few images wait for their turn.
 _AHEAD_PER_THREAD = 2
 
+#: Seconds after which a long wait is used to store what is there.
+_PATIENCE = 5.0
+
 
 @dataclass
 class MakeReport:
@@ -96,12 +99,7 @@ def make(
         total = sum(plan.images for plan in plans)
         lost: dict[tuple[str, str], list[Lost]] = {}
         if total:
-            # before the client closes, for it would wait for them; and after, when none can start
-            with (
-                ending_commands(),
-                open_client(workers, scheduler) as client,
-                ending_commands(),
-            ):
+            with open_client(workers, scheduler) as client, ending_commands():
                 run = _Run(lab, client, prefix, total, advance)
                 for plan in plans:
                     lost[plan.task, plan.dataset] = run.make(plan)
@@ -182,17 +180,21 @@ class _Run:
         writer = Writer(self.lab, plan.task, plan.dataset, self.prefix)
         lost: list[Lost] = []
         self.advance(self.done, self.total)
-        for work, outcomes in self._outcomes(works(plan)):
+        for finished, outcomes in self._outcomes(works(plan)):
             writer.put([o for o in outcomes if isinstance(o, Fused)])
             lost += [o for o in outcomes if isinstance(o, Lost)]
-            self.done += work.images
+            self.done += finished
             self.advance(self.done, self.total)
         writer.flush()
         self.made += writer.written
         return lost
 
-    def _outcomes(self, waiting: Iterator[MakeWork]) -> Iterator[tuple[MakeWork, list[Outcome]]]:
-        """Yield finished work in its order; only a little a worker is in flight at a time."""
+    def _outcomes(self, waiting: Iterator[MakeWork]) -> Iterator[tuple[int, list[Outcome]]]:
+        """Yield finished work in its order, as the number of its images and what became of them.
+
+        Only a little a worker is in flight at a time. While the next work takes long, yield nothing
+        now and then, so that what waits to be stored does not wait as long.
+        """
         images = self.lab.images.path.resolve()
         threads = max(1, sum(self.client.nthreads().values()))
         in_flight: deque[tuple[MakeWork, Any]] = deque()
@@ -204,10 +206,14 @@ class _Run:
 
         submit(_AHEAD_PER_THREAD * threads)
         while in_flight:
-            work, future = in_flight.popleft()
-            error = future.exception()
-            yield work, _worker_lost(work, error) if error else future.result()
-            future.release()
+            work, future = in_flight[0]
+            try:
+                error = future.exception(timeout=_PATIENCE)
+            except TimeoutError:
+                yield 0, []
+                continue
+            yield work.images, _worker_lost(work, error) if error else future.result()
+            in_flight.popleft()
             submit(1)
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from fusionlab.making.plan import DatasetPlan
     from fusionlab.making.work import Fused, Lost
 
-#: Each time that images are stored, the index of their data set is written too. So they wait until
-#: there are some, but no longer than this.
-_IMAGES_AT_ONCE = 64
-_BYTES_AT_ONCE = 64 * 2**20
+#: Each time that images are stored, the index of their data set is written too: in a large lab that
+#: takes half a second. So they wait until there are many, but no longer than this.
+_IMAGES_AT_ONCE = 512
+_BYTES_AT_ONCE = 256 * 2**20
 _SECONDS = 5.0
 
 _STAGE = "baselines"

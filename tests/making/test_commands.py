@@ -282,6 +282,31 @@ def test_in_a_lab_failures_are_rows_and_others_go_on(
     assert [m.name for m in choose_methods(["many", "gff"], commands)] == ["many", "gff"]
 
 
+def test_what_is_made_is_stored_while_another_takes_long(
+    tool: str, tmp_path: Path, bare_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fusionlab.baselines import running
+    from fusionlab.making import run, write
+
+    monkeypatch.setattr(run, "_PATIENCE", 0.05)
+    monkeypatch.setattr(write, "_SECONDS", 0.2)
+    lab = bare_lab(tmp_path, scenes=1)
+    slow = parse_command(f"slow={tool} sleep {{a}} {{b}} {{out}}")
+    one = parse_command(f"one={tool} max {{a}} {{b}} {{out}}")
+    real, stored = write.add_made, []
+
+    def stop(*arguments: object) -> None:
+        real(*arguments)
+        stored.extend(arguments[3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "add_made", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make(lab, choose_methods(["max", "slow"], [slow, one]), workers=2)
+    assert [made.name for made in stored] == ["max"]
+    assert not running._running
+
+
 def test_a_call_takes_a_bounded_number_of_scenes(
     tmp_path: Path, bare_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
