@@ -32,9 +32,10 @@ class Made:
     Attributes
     ----------
     scene, name : its place among the candidates; an image that stands there is replaced.
-    pixels : (H, W) or (H, W, 3), of the size of the scene.
+    pixels : (H, W) or (H, W, 3), of the size of the scene, or of `region`.
     what : how it was made, for the index; no commas.
     flags : codes of `fusionlab.flags.FLAGS`, commas between.
+    region : the part of the scene that it shows, as in the index; the empty text is all of it.
     twin : role/name of the image that it nearly equals.
     """
 
@@ -43,6 +44,7 @@ class Made:
     pixels: Pixels
     what: str
     flags: str = ""
+    region: str = ""
     twin: str = ""
 
 
@@ -127,6 +129,7 @@ def _stored(lab: Lab, task: str, dataset: str, made: Made) -> dict[str, Any]:
         "digest": digest(pixels),
         "notes": note_of(made.what),
         "flags": made.flags,
+        "region": made.region,
         "twin": made.twin,
         "fit": math.nan,
     }

@@ -58,7 +58,7 @@ class Command(Config):
     tasks: tuple[str, ...] = EVERY_TASK
     title: str = ""
     paper: str = ""
-    timeout: float = Field(300.0, gt=0)
+    timeout: float = Field(120.0, gt=0)
     colour: Literal["own", "merge"] = "own"
     bits: Literal[8, 16] = 8
     folder: str = ""

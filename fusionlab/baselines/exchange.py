@@ -84,11 +84,26 @@ def read_result(
     return pixels if command.colour == "own" else _coloured(pixels, task, sources)
 
 
+def finished_scenes(command: Command, outputs: Mapping[str, Path]) -> list[str]:
+    """Return the scenes that a failed call had finished: not the last, which may be half done."""
+    written = {}
+    for scene, output in outputs.items() if command.many else ():
+        times = [path.lstat().st_mtime_ns for path in _images(output)]
+        if times:
+            written[scene] = max(times)
+    last = max(written.values(), default=0)
+    return [scene for scene, moment in written.items() if moment < last]
+
+
+def _images(output: Path) -> list[Path]:
+    """Return the files of a scene's name in a folder: networks choose the ending themselves."""
+    found = output.parent.glob(f"{output.stem}.*")
+    return [path for path in found if path.suffix.lower() in SUFFIXES]
+
+
 def _found(command: Command, output: Path) -> Path:
-    """Return the file that a call left; many networks choose the ending themselves."""
-    files = [output]
-    if command.many:
-        files = [p for p in output.parent.glob(f"{output.stem}.*") if p.suffix.lower() in SUFFIXES]
+    """Return the file that a call left for a scene."""
+    files = _images(output) if command.many else [output]
     if len(files) > 1:
         names = " and ".join(sorted(p.name for p in files))
         raise MethodError("no_output", f"it left {names} for one scene; let it write one")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from fusionlab.baselines.exchange import read_result, write_many, write_one
+from fusionlab.baselines.exchange import finished_scenes, read_result, write_many, write_one
 from fusionlab.errors import MethodError
 from fusionlab.images import Pixels
 
@@ -49,7 +49,7 @@ def run_command(command: Command, task: str, scenes: Scenes) -> Results:
     For each scene its fused image, of the size of its sources, or why there is none.
     """
     if command.many:
-        return _attempt(command, task, scenes)
+        return _divided(command, task, scenes, _attempt(command, task, scenes))
     results: Results = {}
     for scene, sources in scenes.items():
         results |= _attempt(command, task, {scene: sources})
@@ -72,33 +72,50 @@ def ending_commands() -> Iterator[None]:
         raise
 
 
+def _divided(command: Command, task: str, scenes: Scenes, results: Results) -> Results:
+    """Call again for what a failed call left undone, by halves, until who is to blame is alone.
+
+    One image that a network cannot take must not cost those that come after it. Where neither half
+    gives anything, the fault is not with a scene, and nothing more is tried.
+    """
+    left = [name for name, result in results.items() if _failed(result)]
+    if len(left) < 2:
+        return results
+    middle = len(left) // 2
+    halves = [{name: scenes[name] for name in part} for part in (left[:middle], left[middle:])]
+    tried = [_attempt(command, task, half) for half in halves]
+    settled = results | tried[0] | tried[1]
+    if not all(_failed(result) for found in tried for result in found.values()):
+        for half, found in zip(halves, tried, strict=True):
+            settled |= _divided(command, task, half, found)
+    return settled
+
+
+def _failed(result: Pixels | MethodError) -> bool:
+    return isinstance(result, MethodError) and result.reason == "command_failed"
+
+
 def _attempt(command: Command, task: str, scenes: Scenes) -> Results:
-    """Make one call; if it fails as a whole, all its scenes fail."""
+    """Make one call; of one that fails, what it has finished before is kept."""
     with tempfile.TemporaryDirectory(prefix="fusionlab-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        call = write_many if command.many else write_one
+        write = write_many if command.many else write_one
         try:
-            words, outputs = call(command, task, scenes, folder)
-            _call(command, words, folder, command.timeout * len(scenes))
-        except MethodError as error:
-            return dict.fromkeys(scenes, error)
+            words, outputs = write(command, task, scenes, folder)
         except OSError as error:
             detail = f"its sources cannot be written: {error}; make room, or set TMPDIR"
             return dict.fromkeys(scenes, MethodError("command_failed", detail))
-        return {
-            scene: read_result(command, task, sources, outputs[scene])
-            for scene, sources in scenes.items()
-        }
+        failure = _call(command, words, folder, command.timeout * len(scenes))
+        finished = list(scenes) if failure is None else finished_scenes(command, outputs)
+        results: Results = {} if failure is None else dict.fromkeys(scenes, failure)
+        for scene in finished:
+            results[scene] = read_result(command, task, scenes[scene], outputs[scene])
+        return results
 
 
-def _call(command: Command, words: list[str], folder: Path, seconds: float) -> None:
-    """Run it to its end.
-
-    Raises
-    ------
-    MethodError
-        ``command_failed`` with the last that it printed, or ``command_timeout``.
-    """
+def _call(command: Command, words: list[str], folder: Path, seconds: float) -> MethodError | None:
+    """Run it to its end; return what went wrong: it failed, or took too long."""
+    program = repr(words[0])
     try:
         process = subprocess.Popen(  # noqa: S603  the user's own program, and no shell
             words,
@@ -110,27 +127,23 @@ def _call(command: Command, words: list[str], folder: Path, seconds: float) -> N
         )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise MethodError(
-            "command_failed",
-            f"{words[0]!r} cannot be started: {why}; is it on the PATH, or is its path whole?",
-        ) from None
+        hint = "is it on the PATH, or is its path whole?"
+        return MethodError("command_failed", f"{program} cannot be started: {why}; {hint}")
     _running.add(process)
     tail = _Tail(process.stdout)
     try:
         # asked only now, so that whoever sets it finds the command among those that are running
         code = process.wait(0 if _stopped.is_set() else seconds)
     except subprocess.TimeoutExpired:
-        raise MethodError(
-            "command_timeout",
-            f"{words[0]!r} was ended after {seconds:g} s; allow it more with 'timeout'"
-            f"{tail.text(process)}",
-        ) from None
+        told = f"{program} was ended after {seconds:g} s; allow it more with 'timeout'"
+        return MethodError("command_timeout", told + tail.text(process))
     finally:
         _end(process)
         _running.discard(process)
-    if code != 0:
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise MethodError("command_failed", f"{words[0]!r} ended with {how}{tail.text(process)}")
+    if code == 0:
+        return None
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return MethodError("command_failed", f"{program} ended with {how}{tail.text(process)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

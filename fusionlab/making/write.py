@@ -52,7 +52,7 @@ class Writer:
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting += [
-            Made(i.scene, f"{self.prefix}{i.method}", i.pixels, i.what, i.flags, i.twin)
+            Made(i.scene, f"{self.prefix}{i.method}", i.pixels, i.what, i.flags, twin=i.twin)
             for i in images
         ]
         heavy = sum(made.pixels.nbytes for made in self._waiting) >= _BYTES_AT_ONCE

@@ -36,8 +36,13 @@ if mode == "max":
     fuse(words[:-1], words[-1])
 elif mode == "folders":
     a, b, out = map(pathlib.Path, words)
+    with open(os.environ.get("CALLS", os.devnull), "a") as calls:
+        print(len(list(a.iterdir())), file=calls)
     for file in sorted(a.iterdir())[: int(os.environ.get("ONLY", "99"))]:
+        if read(file)[0, 0] == 7:
+            sys.exit("I cannot take a 7")
         fuse([file, b / file.name], out / f"{file.stem}.bmp")
+        os.utime(out / f"{file.stem}.bmp", (int(file.stem), int(file.stem)))
 elif mode == "small":
     Image.new("L", (7, 5)).save(words[-1])
 elif mode == "text":
@@ -106,6 +111,35 @@ def test_of_many_scenes_each_is_judged_by_itself(
     assert isinstance(made["first"], np.ndarray)
     assert isinstance(made["second"], MethodError)
     assert made["second"].reason == "no_output"
+
+
+def test_one_image_that_it_cannot_take_costs_no_other(
+    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes = {f"s{i}": pair(i) for i in range(8)}
+    scenes["s3"][0][0, 0] = 7
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    text = f"{tool} folders {{a_dir}} {{b_dir}} {{out_dir}}"
+    made = run_command(command(text), "ivf", scenes)
+    assert [name for name in scenes if isinstance(made[name], MethodError)] == ["s3"]
+    assert "I cannot take a 7" in made["s3"].detail
+    for name in scenes.keys() - {"s3"}:
+        np.testing.assert_array_equal(made[name], np.maximum(*scenes[name]))
+    # of the first call s0 and s1 stand; s2, half done perhaps, is made again
+    assert (tmp_path / "calls").read_text().split() == ["8", "3", "3", "1", "2", "1", "1"]
+
+
+def test_where_nothing_helps_little_is_tried(
+    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    scenes = {f"s{i}": pair(i) for i in range(8)}
+    for shots in scenes.values():
+        shots[0][0, 0] = 7
+    text = f"{tool} folders {{a_dir}} {{b_dir}} {{out_dir}}"
+    made = run_command(command(text), "ivf", scenes)
+    assert {result.reason for result in made.values()} == {"command_failed"}
+    assert (tmp_path / "calls").read_text().split() == ["8", "4", "4"]
 
 
 @pytest.mark.parametrize(

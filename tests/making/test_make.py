@@ -365,7 +365,10 @@ def test_workers_of_another_process(bare_lab: BareLab, tmp_path: Path) -> None:
 
     lab, whole = (bare_lab(tmp_path / name, scenes=2) for name in ("far", "here"))
     make(whole, choose_methods(TWO))
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+    ) as cluster:  # fmt: skip
         report = make(lab, choose_methods(TWO), scheduler=cluster.scheduler_address)
     assert (report.made, report.rejected) == (4, {})
     assert tree_bytes(lab.path) == tree_bytes(whole.path)
