@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fusionlab import metrics, tables
+from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
 from fusionlab.selection import load_policy
@@ -139,6 +140,15 @@ def metric_details() -> str:
     return "\n".join(lines).rstrip()
 
 
+def methods() -> str:
+    """Return one line a fusion method of ours."""
+    lines = ["| name | what it does | tasks | paper |", "| --- | --- | --- | --- |"]
+    for b in BASELINES.values():
+        tasks = "all" if set(b.tasks) == set(TASKS) else ", ".join(b.tasks)
+        lines.append(f"| `{b.name}` | {b.title} | {tasks} | {b.paper} |")
+    return "\n".join(lines)
+
+
 def policies() -> str:
     """Return the YAML of every shipped policy."""
     folder = resources.files("fusionlab.selection") / "policies"
@@ -219,6 +229,7 @@ PARTS = {
     "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
     "metric_overview": metric_overview,
     "metric_details": metric_details,
+    "methods": methods,
     "policies": policies,
     "guards": guards,
     "commands": commands,

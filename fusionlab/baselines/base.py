@@ -29,6 +29,7 @@ class Baseline:
     fuse : luminances, float64 (H, W) in 0..255, two or more -> float64 (H, W), not yet clipped.
     native_colour : `fuse` treats colour by itself: where a source has a hue it is given all
         sources as RGB, float64 (H, W, 3), and returns that shape.
+    symmetric : the order of the sources changes nothing but where the colour comes from.
     version : raised whenever its results change: what was made before is then made again.
     """
 
@@ -38,6 +39,7 @@ class Baseline:
     paper: str
     fuse: Fuse
     native_colour: bool = False
+    symmetric: bool = True
     version: int = 1
 
 

@@ -14,13 +14,21 @@ import numpy as np
 from fusionlab import colour
 from fusionlab.baselines import plugins
 from fusionlab.baselines.base import EVERY_TASK, Baseline
+from fusionlab.baselines.contrast import contrast
+from fusionlab.baselines.decision_map import decision_map
+from fusionlab.baselines.diffusion import diffusion
+from fusionlab.baselines.dual_tree import dual_tree
 from fusionlab.baselines.focus_map import focus_map
 from fusionlab.baselines.gff import gff
 from fusionlab.baselines.laplacian import laplacian
 from fusionlab.baselines.maximum import maximum
 from fusionlab.baselines.mean import mean
 from fusionlab.baselines.mertens import mertens
+from fusionlab.baselines.pca import pca
+from fusionlab.baselines.swt import swt
+from fusionlab.baselines.two_scale import two_scale
 from fusionlab.baselines.wavelet import wavelet
+from fusionlab.baselines.wls import wls
 from fusionlab.errors import ImageError, MethodError, UnknownNameError, UsageError
 from fusionlab.tasks import Task, get_task
 
@@ -38,11 +46,25 @@ BASELINES: dict[str, Baseline] = {
         Baseline("mean", "pixelwise mean", EVERY_TASK, "the zero hypothesis of fusion", mean),
         Baseline("max", "pixelwise maximum", EVERY_TASK, "folklore", maximum),
         Baseline(
+            "pca",
+            "one weight a source, from the first principal component",
+            EVERY_TASK,
+            "Rockinger and Fechner, Proc. SPIE 3374, 1998",
+            pca,
+        ),
+        Baseline(
             "laplacian",
             "Laplacian pyramid, largest detail, mean base",
             EVERY_TASK,
             "Burt and Adelson, IEEE Trans. Communications 31(4), 1983",
             laplacian,
+        ),
+        Baseline(
+            "contrast",
+            "contrast (ratio of low-pass) pyramid, largest contrast, mean base",
+            EVERY_TASK,
+            "Toet, van Ruyven and Valeton, Optical Engineering 28(7), 1989",
+            contrast,
         ),
         Baseline(
             "wavelet",
@@ -52,11 +74,55 @@ BASELINES: dict[str, Baseline] = {
             wavelet,
         ),
         Baseline(
+            "swt",
+            "stationary wavelet transform, largest detail, mean approximation",
+            EVERY_TASK,
+            "Rockinger, IEEE ICIP, 1997",
+            swt,
+        ),
+        Baseline(
+            "dual_tree",
+            "dual-tree complex wavelets, largest magnitude, mean approximation",
+            EVERY_TASK,
+            "Lewis et al., Information Fusion 8(2), 2007",
+            dual_tree,
+        ),
+        Baseline(
+            "two_scale",
+            "mean base, details weighted by saliency",
+            EVERY_TASK,
+            "Bavirisetti and Dhuli, Infrared Physics & Technology 76, 2016",
+            two_scale,
+        ),
+        Baseline(
             "gff",
             "two scales weighted by guided-filtered saliency",
             EVERY_TASK,
             "Li, Kang and Hu, IEEE Trans. Image Processing 22(7), 2013",
             gff,
+        ),
+        Baseline(
+            "diffusion",
+            "anisotropic diffusion, details weighted by principal component",
+            EVERY_TASK,
+            "Bavirisetti and Dhuli, IEEE Sensors Journal 16(1), 2016",
+            diffusion,
+        ),
+        Baseline(
+            "wls",
+            "rolling guidance, saliency, least squares that keep infrared noise out",
+            ("ivf",),
+            "Ma, Zhou, Wang and Zong, Infrared Physics & Technology 82, 2017",
+            wls,
+            symmetric=False,
+        ),
+        Baseline(
+            "mertens",
+            "exposure fusion by contrast, saturation and exposedness",
+            ("mef",),
+            "Mertens, Kautz and Van Reeth, Computer Graphics Forum 28(1), 2009",
+            mertens,
+            native_colour=True,
         ),
         Baseline(
             "focus_map",
@@ -66,12 +132,11 @@ BASELINES: dict[str, Baseline] = {
             focus_map,
         ),
         Baseline(
-            "mertens",
-            "exposure fusion by contrast, saturation and exposedness",
-            ("mef",),
-            "Mertens, Kautz and Van Reeth, Computer Graphics Forum 28(1), 2009",
-            mertens,
-            native_colour=True,
+            "decision_map",
+            "decision map of the modified Laplacian, small regions removed, guided-filtered",
+            ("mff",),
+            "Qiu, Li, Zhang and Yuan, Signal Processing: Image Communication 72, 2019",
+            decision_map,
         ),
     )
 }
@@ -102,15 +167,15 @@ def get(name: str) -> Baseline:
 
 
 @overload
-def apply(name: str, task: str, sources: Sequence[Image]) -> Image: ...
+def apply(name: str | Baseline, task: str, sources: Sequence[Image]) -> Image: ...
 @overload
-def apply(name: str, task: str, sources: Sequence[Pixels]) -> Pixels: ...
-def apply(name: str, task: str, sources: Sequence[Pixels]) -> Pixels:
+def apply(name: str | Baseline, task: str, sources: Sequence[Pixels]) -> Pixels: ...
+def apply(name: str | Baseline, task: str, sources: Sequence[Pixels]) -> Pixels:
     """Fuse one scene.
 
     Parameters
     ----------
-    name : a method, ours or a plug-in's.
+    name : a method, ours or a plug-in's, or the declaration of one that need not be in the table.
     task : key of a task that it serves; decides where the chroma comes from.
     sources : two or more images of one size, gray (H, W) or RGB (H, W, 3), uint8 or uint16, in the
         task's order.
@@ -127,13 +192,15 @@ def apply(name: str, task: str, sources: Sequence[Pixels]) -> Pixels:
     MethodError
         When the method returns what is no image of the sources' size.
     """
-    baseline, kind = get(name), get_task(task, "baselines")
+    baseline = name if isinstance(name, Baseline) else get(name)
+    kind = get_task(task, "baselines")
     if kind.key not in baseline.tasks:
         raise UsageError(
-            f"baseline {name!r}: got task {task!r}, expected one of {', '.join(baseline.tasks)}. "
+            f"baseline {baseline.name!r}: got task {task!r}, "
+            f"expected one of {', '.join(baseline.tasks)}. "
             f"For {task!r} take one of {', '.join(names(task))}."
         )
-    _check_sources(name, sources)
+    _check_sources(baseline.name, sources)
     fused = _fused(baseline, kind, [colour.to_levels(source) for source in sources])
     deep = any(source.dtype == np.uint16 for source in sources)
     return colour.to_uint16(fused) if deep else colour.to_uint8(fused)
