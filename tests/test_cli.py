@@ -83,6 +83,17 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
+    "refine": {
+        "--labels",
+        "--as",
+        "--lab",
+        "--tasks",
+        "--way",
+        "--margin",
+        "--workers",
+        "--dry-run",
+        "--json",
+    },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
     "why": {"--lab", "--labels", "--json"},
     "diff": {"--lab", "--csv", "--json"},
@@ -167,6 +178,13 @@ def test_the_surface_is_what_is_documented() -> None:
         for name, command in commands(typer.main.get_command(app))
     }
     assert found == COMMANDS
+
+
+def test_the_default_margin_of_refine_is_that_of_the_gate() -> None:
+    from fusionlab.refine.gate import BEYOND
+
+    parameters = typer.main.get_command(app).commands["refine"].params
+    assert [p.default for p in parameters if p.name == "margin"] == [BEYOND]
 
 
 def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -259,6 +277,7 @@ def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
         "agreement_methods",
         "coverage",
         "guards",
+        "refinements",
     }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")

@@ -211,6 +211,9 @@ def test_reason_codes_are_those_of_the_code():
     raised += re.findall(r"\breason = \"(\w+)\"", source)
     raised += re.findall(r"\"reason\": \"(\w+)\"", source)
     raised += re.findall(r"Failed\([^)]*\"(\w+)\", detail\)", source)
+    refiner = ROOT / "fusionlab" / "refine"
+    source = "\n".join((refiner / f"{name}.py").read_text() for name in ("gate", "plan", "work"))
+    raised += re.findall(r"\"(refine_\w+)\"", source.replace('NO_CHANGE = "refine_no_change"', ""))
     text = (DOCS / "manifests.md").read_text(encoding="utf-8")
     tables = text.split("## What is rejected, and why")[1].split("\n## ")[0]
     documented = re.findall(r"^\| `(\w+)` \|", tables, re.M)

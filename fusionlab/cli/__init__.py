@@ -19,6 +19,7 @@ from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.policies import policies
 from fusionlab.cli.questions import audit, diff, why
+from fusionlab.cli.refining import refine
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.cli.validating import validate
@@ -84,7 +85,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, baselines, score, select, mosaic, audit, why, diff, validate),
+    *(ingest, baselines, score, select, mosaic, refine, audit, why, diff, validate),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, demo),
 )
