@@ -9,8 +9,8 @@ the assembler, the booster adds to each R_k what it lacks of its source. It has 
 
 B_7: mean over 7 x 7 pixels. So R'_k is the source, and on top of it the fine structure of R_k.
 
-All convolutions are 3 x 3 with reflected borders; every output of a network is ``tanh(x) / 2 + 0.5``
-and so within 0..1. (Cheng, Xu, Wu, Li, Li and Kittler, "FusionBooster: a unified image fusion
+All convolutions are 3 x 3 with reflected borders; every output of a network is
+``tanh(x) / 2 + 0.5`` and so within 0..1. (Cheng, Xu, Wu, Li, Li and Kittler, "FusionBooster: a unified image fusion
 boosting paradigm", International Journal of Computer Vision, 2025, arXiv 2305.05970.)
 """
 
@@ -101,7 +101,10 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _layer(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
-    return _convolution(inputs, outputs), nn.ReLU()
+    """Return a layer whose weights start so that signals keep their size (He et al., 2015)."""
+    convolution = _convolution(inputs, outputs)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    return convolution, nn.ReLU()
 
 
 def _to_unit(x: Tensor) -> Tensor:

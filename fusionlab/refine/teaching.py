@@ -50,7 +50,7 @@ class Settings(Config):
     steps: int = Field(1500, ge=1)
     batch: int = Field(8, ge=1)
     patch: int = Field(64, ge=MIN_SIDE)
-    rate: float = Field(2e-3, gt=0)
+    rate: float = Field(4e-3, gt=0)
     every: int = Field(100, ge=1)
     seed: int = Field(0, ge=0)
 
