@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fusionlab.colour import Plane
+
+Map = NDArray[np.floating[Any]]
 
 #: Kinds of damage, each with what it means.
 KINDS: dict[str, str] = {
@@ -31,10 +34,10 @@ class Damage:
     maps : kind of `KINDS` -> (H, W), 0 (sound) .. 1 (certainly damaged).
     """
 
-    maps: Mapping[str, Plane]
+    maps: Mapping[str, Map]
 
     @property
-    def anywhere(self) -> Plane:
+    def anywhere(self) -> Map:
         """Return, place by place, the worst of all kinds; (H, W), 0..1."""
         return np.asarray(np.max(list(self.maps.values()), axis=0))
 

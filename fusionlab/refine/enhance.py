@@ -1,0 +1,38 @@
+r"""Enhance the damaged components of a label, and only those.
+
+.. math:: \Delta_l = \text{lost}\,(b - g)_+\, T - \text{exaggerated}\,(g - c)_+\, T
+          - \text{alien}\, R
+
+What the sources have and the label lost is put back, what exceeds them is taken off, what is in no
+source is removed, and a base that left the range of the sources' bases is brought back to it. The
+changes of all levels add up; those of less than a grey level or so are not made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fusionlab.refine.decompose import rebuild
+
+if TYPE_CHECKING:
+    from fusionlab.colour import Plane
+    from fusionlab.refine.decompose import Detail, Layer, Layers
+    from fusionlab.refine.identify import Deviation, Findings
+    from fusionlab.refine.limits import Limits
+
+
+def enhance(layers: Layers, findings: Findings, limits: Limits) -> Plane:
+    """Return the luminance of the enhanced label, (H, W), 0..255; untouched where it is sound."""
+    pairs = zip(layers.details, findings.levels, strict=True)
+    change = rebuild([*(correction(d, v) for d, v in pairs), -findings.base])
+    made = np.sign(change) * np.maximum(np.abs(change) - limits.least, 0)
+    return np.asarray(np.clip(layers.label + made, 0.0, 255.0))
+
+
+def correction(detail: Detail, deviation: Deviation) -> Layer:
+    """Return what one level of detail is changed by."""
+    missing = deviation.lost * np.maximum(deviation.lowest - detail.gain, 0)
+    surplus = deviation.exaggerated * np.maximum(detail.gain - deviation.highest, 0)
+    return np.asarray((missing - surplus) * detail.sought - deviation.alien * detail.alien)
