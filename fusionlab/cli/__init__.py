@@ -17,6 +17,7 @@ from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.policies import policies
+from fusionlab.cli.probing import probes
 from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
@@ -83,7 +84,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, score, select, mosaic, audit, why, diff, validate),
+    *(ingest, score, select, mosaic, probes, audit, why, diff, validate),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, demo),
 )

@@ -7,10 +7,9 @@ both, and there is no file without its description.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -23,10 +22,12 @@ from fusionlab.store import is_safe_name
 from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
+    import torch
+
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 _KEY = "fusionlab"
 _LENGTH = 8  # bytes before the header that say how long it is
 
@@ -54,10 +55,10 @@ class Origin(Config):
     scenes : how many were learned from.
     held_out : the scenes held out, ``task/dataset/scene``.
     examples_digest : of the pixels of all labels and sources, those held out too.
-    limits : measure of damage -> value that sound labels hardly exceed.
+    limits : kind of damage -> lower and upper limit of its measure, of sound labels.
     """
 
-    format: int = Field(FORMAT, ge=FORMAT, le=FORMAT)
+    format: Literal[1] = FORMAT
     name: str
     task: str
     labels: str
@@ -67,7 +68,7 @@ class Origin(Config):
     examples_digest: str
     settings: Settings
     losses: Losses
-    limits: dict[str, float]
+    limits: dict[str, tuple[float, float]]
     software_version: str
 
 
@@ -121,7 +122,7 @@ def load_probes(
 
 
 def _origin(data: bytes) -> Origin:
-    """Return what the header of a safetensors file says; ValueError or KeyError when it does not."""
+    """Return what the header of a safetensors file says; ValueError, KeyError if nothing."""
     length = int.from_bytes(data[:_LENGTH], "little")
     header = json.loads(data[_LENGTH : _LENGTH + length])
     return Origin.model_validate_json(header["__metadata__"][_KEY])

@@ -10,8 +10,9 @@ the assembler, the booster adds to each R_k what it lacks of its source. It has 
 B_7: mean over 7 x 7 pixels. So R'_k is the source, and on top of it the fine structure of R_k.
 
 All convolutions are 3 x 3 with reflected borders; every output of a network is
-``tanh(x) / 2 + 0.5`` and so within 0..1. (Cheng, Xu, Wu, Li, Li and Kittler, "FusionBooster: a unified image fusion
-boosting paradigm", International Journal of Computer Vision, 2025, arXiv 2305.05970.)
+``tanh(x) / 2 + 0.5`` and so within 0..1. (Cheng, Xu, Wu, Li, Li and Kittler, "FusionBooster: a
+unified image fusion boosting paradigm", International Journal of Computer Vision, 2025, arXiv
+2305.05970.)
 """
 
 from __future__ import annotations

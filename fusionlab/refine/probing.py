@@ -13,19 +13,26 @@ from fusionlab.metrics.batched import check_device
 from fusionlab.refine.examples import draw_labels, read_examples, split
 from fusionlab.refine.keeping import Losses, Origin, keep, probes_path
 from fusionlab.refine.measures import limits_of
+from fusionlab.refine.parts import take_apart
 from fusionlab.refine.teaching import Check, Settings, teach
 from fusionlab.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
     import torch
 
     from fusionlab.lab import Lab
+    from fusionlab.refine.examples import Example
+    from fusionlab.refine.parts import Parts
+    from fusionlab.refine.probes import Probes
 
 #: What probes are called that nobody gave a name.
 DEFAULT_NAME = "probes"
+
+#: Labels by which the limits are set, those held out first.
+_CALIBRATING = 40
 
 
 @dataclass
@@ -114,3 +121,49 @@ def _tasks(lab: Lab, manifest: pd.DataFrame, labels: str, task: str | None) -> l
             f"some: fusionlab select --lab {lab.path} --name NAME"
         )
     return found
+
+
+def _train(
+    lab: Lab,
+    manifest: pd.DataFrame,
+    labels: str,
+    name: str,
+    task: str,
+    settings: Settings,
+    device: torch.device,
+    on_check: Callable[[Check], None],
+) -> tuple[Probes, Origin]:
+    """Train and calibrate the probes of one task."""
+    rows = draw_labels(manifest, task, settings.seed)
+    learned, held_out = (read_examples(lab, part) for part in split(rows))
+    last: dict[str, Check] = {}
+
+    def check(found: Check) -> None:
+        best = last.get(found.stage)
+        if best is None or found.held_out < best.held_out:
+            last[found.stage] = found
+        on_check(found)
+
+    net = teach(learned, held_out, settings, device, check)
+    sound = [*held_out, *learned][:_CALIBRATING]
+    reached = {stage: round(255 * found.held_out, 4) for stage, found in last.items()}
+    origin = Origin(
+        name=name,
+        task=task,
+        labels=labels,
+        policy_digest=str(rows[0]["policy_digest"]),
+        scenes=len(learned),
+        held_out=tuple(example.place for example in held_out),
+        examples_digest=join_digests([example.digest for example in (*held_out, *learned)]),
+        settings=settings,
+        losses=Losses(**reached, held_out=bool(held_out)),
+        limits=limits_of(_parts(net, sound)),
+        software_version=__version__,
+    )
+    return net, origin
+
+
+def _parts(net: Probes, examples: Sequence[Example]) -> Iterator[Parts]:
+    for example in examples:
+        label, *sources = 255 * example.planes
+        yield take_apart(net, label, sources)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -47,12 +47,12 @@ class Settings(Config):
     every : steps between two checks on the scenes held out.
     """
 
-    steps: int = Field(1500, ge=1)
-    batch: int = Field(8, ge=1)
-    patch: int = Field(64, ge=MIN_SIDE)
-    rate: float = Field(4e-3, gt=0)
-    every: int = Field(100, ge=1)
-    seed: int = Field(0, ge=0)
+    steps: Annotated[int, Field(ge=1)] = 1500
+    batch: Annotated[int, Field(ge=1)] = 8
+    patch: Annotated[int, Field(ge=MIN_SIDE)] = 64
+    rate: Annotated[float, Field(gt=0)] = 4e-3
+    every: Annotated[int, Field(ge=1)] = 100
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+r"""The learned way of the refiner: identify, decompose and enhance by trained probes.
+
+With :math:`R_k = P_k(F)`, the booster's :math:`R'_k` and the assembler A, as in
+`fusionlab.refine.probes`, three ways to enhance:
+
+- ``everywhere``, as the paper does: :math:`F' = A(R'_1, R'_2)`;
+- ``masked``: :math:`F' = F + m\,(A(R'_1, R'_2) - A(R_1, R_2))`;
+- ``fine``: :math:`F' = F + l\,H(A(R'_1, R'_2) - A(R_1, R_2)) + n\,(A(R_1, R_2) - F)`.
+
+m: the worst damage of all kinds, l: of lost detail and targets, n: noise, each 0..1; H: what is
+finer than a Gaussian of two pixels. A probe errs in tone more than in structure, and so ``fine``
+takes structure alone from it; and as the assembler cannot rebuild noise, it removes it.
+
+Probes know two sources: of more shots the first two, which metrics use too. Structure of a third
+one would look like a halo, so that halos are then not judged. Levels cut off are found as without
+probes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from fusionlab.errors import UsageError
+from fusionlab.metrics.batched import check_device
+from fusionlab.refine.damage import KINDS, Damage, Repair
+from fusionlab.refine.decompose import decompose
+from fusionlab.refine.identify import identify
+from fusionlab.refine.keeping import load_probes
+from fusionlab.refine.limits import LIMITS
+from fusionlab.refine.measures import fine, maps_of
+from fusionlab.refine.parts import take_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fusionlab.colour import Plane
+    from fusionlab.lab import Lab
+    from fusionlab.refine.measures import Limits
+    from fusionlab.refine.parts import Layer, Parts
+    from fusionlab.refine.probes import Probes
+
+Way = Literal["everywhere", "masked", "fine"]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+
+def load_repair(
+    lab: Lab, name: str, task: str, device: str = "cpu", way: Way = "fine"
+) -> Callable[[Plane, Sequence[Plane], str], Repair]:
+    """Return a function like `fusionlab.refine.repair`, by the probes `name` of `task`.
+
+    It takes the luminance of a label, (H, W), 0..255, those of its two or more sources, and the
+    task; it may be called from many threads.
+
+    Raises
+    ------
+    LabError
+        When there are no such probes, or their file is broken.
+    UsageError
+        For a device that is not there; and the function, for another task.
+    """
+    net, origin = load_probes(lab, name, task, check_device(device))
+
+    def repair(fused: Plane, sources: Sequence[Plane], of_task: str) -> Repair:
+        if of_task != task:
+            raise UsageError(
+                f"probes {name!r}: got a label of {of_task}, expected one of {task}; load the "
+                f"probes of {of_task}"
+            )
+        return repair_by(net, origin.limits, fused, sources, task, way)
+
+    return repair
+
+
+def repair_by(
+    net: Probes,
+    limits: Limits,
+    fused: Plane,
+    sources: Sequence[Plane],
+    task: str,
+    way: Way = "fine",
+) -> Repair:
+    """Repair a label (H, W) by probes of its task, as `fusionlab.refine.repair` does without.
+
+    Raises
+    ------
+    ImageError
+        For fewer than two sources, or sizes that differ.
+    """
+    without = identify(decompose(fused, sources), LIMITS[task]).damage
+    parts = take_apart(net, _layer(fused), [_layer(source) for source in sources[:2]])
+    found = maps_of(parts, limits) | {"clipping": without.maps["clipping"]}
+    if len(sources) > 2:
+        found["halo"] = np.zeros_like(found["halo"])
+    damage = Damage({kind: found[kind].astype(np.float64) for kind in KINDS})
+    return Repair(enhance_parts(fused, parts, damage, way), damage)
+
+
+def enhance_parts(fused: Plane, parts: Parts, damage: Damage, way: Way) -> Plane:
+    """Return the enhanced luminance, (H, W), 0..255."""
+    if way == "everywhere":
+        return np.asarray(parts.boosted, dtype=np.float64)
+    change = parts.boosted - parts.rebuilt
+    if way == "masked":
+        made = damage.anywhere * change
+    else:
+        lost = np.maximum(damage.maps["detail"], damage.maps["target"])
+        made = lost * fine(change) + damage.maps["noise"] * (parts.rebuilt - parts.label)
+    return np.asarray(np.clip(fused + made, 0.0, 255.0))
+
+
+def _layer(plane: Plane) -> Layer:
+    return np.asarray(plane, dtype=np.float32)
