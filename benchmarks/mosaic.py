@@ -43,9 +43,9 @@ from fusionlab.demo.scenes import write_demo
 from fusionlab.images import encode_png, luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
-from fusionlab.mosaic.held_out import held_out
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
+from fusionlab.selection.held_out import held_out
 from fusionlab.store import Address
 
 if TYPE_CHECKING:

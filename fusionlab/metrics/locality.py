@@ -98,6 +98,14 @@ class Mixture:
         )
         return float(plain), float(weighted)
 
+    def map(self, fused: Floats) -> Floats:
+        """Return q, window by window, of a fused image less CENTRE."""
+        maps = self.mean_a, self.var_a, self.mean_b, self.var_b, self.share
+        taps = self.taps
+        return np.asarray(
+            mixed_map(fused, self.a, self.b, *maps, self.constants, taps, unrolled(taps))
+        )
+
 
 @dataclass(frozen=True)
 class State:
@@ -234,6 +242,42 @@ def mixed_similarity(
                     plain += q
                     weighted += weights[x] * q
     return plain, weighted
+
+
+@kernel
+def mixed_map(
+    f: Floats,
+    a: Floats,
+    b: Floats,
+    mean_a: Floats,
+    var_a: Floats,
+    mean_b: Floats,
+    var_b: Floats,
+    share: Floats,
+    limits: Floats,
+    taps: Floats,
+    count: tuple[int, ...],
+) -> Floats:
+    """Return q window by window; f, a and b are less CENTRE."""
+    height, width = mean_a.shape
+    line, buffer, block = scratch(count)
+    centre = np.zeros(3)
+    s_a, s_b = np.empty(TILE), np.empty(TILE)
+    out = np.empty((height, width))
+    for left in range(0, width, TILE):
+        w = min(TILE, width - left)
+        for top in range(0, height, BLOCK):
+            rows = min(BLOCK, height - top)
+            moments_block(f, a, b, centre, top, left, rows, w, taps, count, line, buffer, block)
+            for j in range(rows):
+                y, row = top + j, block[j * STRIDE :]
+                similarity_row(row, mean_a[y, left:], var_a[y, left:], 2, w, limits, s_a)
+                similarity_row(row, mean_b[y, left:], var_b[y, left:], 3, w, limits, s_b)
+                parts, found = share[y, left:], out[y, left:]
+                for x in range(w):
+                    mixed = parts[x] * s_a[x] + (1.0 - parts[x]) * s_b[x]
+                    found[x] = mixed if parts[x] >= 0.0 else max(s_a[x], s_b[x])
+    return out
 
 
 FAMILY = Family("locality", METRICS, prepare, compute)

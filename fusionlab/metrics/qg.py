@@ -47,6 +47,10 @@ class State:
     g_b: Floats
     alpha_b: Floats
 
+    def map(self, fused: Gray) -> Floats:
+        """Return what QG is the mean of, pixel by pixel, (H, W)."""
+        return np.asarray(transfer_map(fused, self.g_a, self.alpha_a, self.g_b, self.alpha_b))
+
 
 def prepare(scene: Scene, _wanted: Wanted) -> State:
     """Compute the gradients of the sources."""
@@ -112,6 +116,26 @@ def mean_transfer(fused: Gray, g_a: Floats, alpha_a: Floats, g_b: Floats, alpha_
             w_b = gb[x] if gb[x] > 0.0 else ZERO
             total += (q_a * w_a + q_b * w_b) / (w_a + w_b)
     return total
+
+
+@kernel
+def transfer_map(fused: Gray, g_a: Floats, alpha_a: Floats, g_b: Floats, alpha_b: Floats) -> Floats:
+    """Return (Q_A g_A + Q_B g_B) / (g_A + g_B), (H, W)."""
+    height, width = fused.shape
+    s, d = np.empty(width + 2), np.empty(width + 2)
+    g, alpha = np.empty(width), np.empty(width)
+    out = np.empty((height, width))
+    for y in range(height):
+        sobel_rows(fused, y, False, s, d)
+        oriented_row(s, d, g, alpha)
+        ga, aa, gb, ab, row = g_a[y], alpha_a[y], g_b[y], alpha_b[y], out[y]
+        for x in range(width):
+            q_a = transfer(g[x], alpha[x], ga[x], aa[x])
+            q_b = transfer(g[x] if g[x] > 0.0 else ZERO, alpha[x], gb[x], ab[x])
+            w_a = ga[x] if ga[x] > 0.0 else ZERO
+            w_b = gb[x] if gb[x] > 0.0 else ZERO
+            row[x] = (q_a * w_a + q_b * w_b) / (w_a + w_b)
+    return out
 
 
 FAMILY = Family("qg", METRICS, prepare, compute)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
-from fusionlab.mosaic.held_out import held_out
 from fusionlab.selection.guards import failed
+from fusionlab.selection.held_out import held_out
 from fusionlab.selection.scored import current_scores
 from fusionlab.selection.traits import candidate_traits
 
