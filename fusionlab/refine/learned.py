@@ -18,22 +18,24 @@ probes.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from fusionlab.errors import UsageError
+from fusionlab.images import join_digests
 from fusionlab.metrics.batched import check_device
 from fusionlab.refine.damage import KINDS, Damage, Repair
 from fusionlab.refine.decompose import decompose
 from fusionlab.refine.identify import identify
-from fusionlab.refine.keeping import load_probes
+from fusionlab.refine.keeping import load_probes, probes_path
 from fusionlab.refine.limits import LIMITS
 from fusionlab.refine.measures import fine, maps_of
 from fusionlab.refine.parts import take_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fusionlab.colour import Plane
     from fusionlab.lab import Lab
@@ -41,13 +43,18 @@ if TYPE_CHECKING:
     from fusionlab.refine.parts import Layer, Parts
     from fusionlab.refine.probes import Probes
 
-Way = Literal["everywhere", "masked", "fine"]
-WAYS: tuple[Way, ...] = get_args(Way)
+    Repairing = Callable[[Plane, Sequence[Plane], str], Repair]
+
+#: Changes with everything that changes what probes make of a label.
+VERSION = 1
+
+Enhancement = Literal["everywhere", "masked", "fine"]
+ENHANCEMENTS: tuple[Enhancement, ...] = get_args(Enhancement)
 
 
 def load_repair(
-    lab: Lab, name: str, task: str, device: str = "cpu", way: Way = "fine"
-) -> Callable[[Plane, Sequence[Plane], str], Repair]:
+    lab: Lab, name: str, task: str, device: str = "cpu", enhancement: Enhancement = "fine"
+) -> Repairing:
     """Return a function like `fusionlab.refine.repair`, by the probes `name` of `task`.
 
     It takes the luminance of a label, (H, W), 0..255, those of its two or more sources, and the
@@ -68,9 +75,34 @@ def load_repair(
                 f"probes {name!r}: got a label of {of_task}, expected one of {task}; load the "
                 f"probes of {of_task}"
             )
-        return repair_by(net, origin.limits, fused, sources, task, way)
+        return repair_by(net, origin.limits, fused, sources, task, enhancement)
 
     return repair
+
+
+def load_repairs(
+    lab: Lab, name: str, tasks: Iterable[str], device: str = "cpu"
+) -> tuple[Repairing, str]:
+    """Return such a function for several tasks, and the version of what it makes.
+
+    The version is a digest of the probes, so that it changes when they are trained again.
+
+    Raises
+    ------
+    LabError, UsageError
+        As `load_repair`, for any of the tasks.
+    """
+    repairs = {task: load_repair(lab, name, task, device) for task in tasks}
+    digests = [sha256(probes_path(lab, name, t).read_bytes()).hexdigest() for t in repairs]
+
+    def repair(fused: Plane, sources: Sequence[Plane], task: str) -> Repair:
+        if task not in repairs:
+            raise UsageError(
+                f"probes {name!r}: got a label of {task}, loaded are those of {', '.join(repairs)}"
+            )
+        return repairs[task](fused, sources, task)
+
+    return repair, f"{VERSION}-{join_digests(digests)[:12]}"
 
 
 def repair_by(
@@ -79,7 +111,7 @@ def repair_by(
     fused: Plane,
     sources: Sequence[Plane],
     task: str,
-    way: Way = "fine",
+    enhancement: Enhancement = "fine",
 ) -> Repair:
     """Repair a label (H, W) by probes of its task, as `fusionlab.refine.repair` does without.
 
@@ -94,15 +126,15 @@ def repair_by(
     if len(sources) > 2:
         found["halo"] = np.zeros_like(found["halo"])
     damage = Damage({kind: found[kind].astype(np.float64) for kind in KINDS})
-    return Repair(enhance_parts(fused, parts, damage, way), damage)
+    return Repair(enhance_parts(fused, parts, damage, enhancement), damage)
 
 
-def enhance_parts(fused: Plane, parts: Parts, damage: Damage, way: Way) -> Plane:
+def enhance_parts(fused: Plane, parts: Parts, damage: Damage, enhancement: Enhancement) -> Plane:
     """Return the enhanced luminance, (H, W), 0..255."""
-    if way == "everywhere":
+    if enhancement == "everywhere":
         return np.asarray(parts.boosted, dtype=np.float64)
     change = parts.boosted - parts.rebuilt
-    if way == "masked":
+    if enhancement == "masked":
         made = damage.anywhere * change
     else:
         lost = np.maximum(damage.maps["detail"], damage.maps["target"])

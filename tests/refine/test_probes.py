@@ -33,7 +33,7 @@ def test_every_size_keeps_its_size_and_range(net, size):
     rebuilt = net(fused)
     assert rebuilt.shape == fused.shape
     for out in (components, rebuilt):
-        assert 0 <= float(out.min())
+        assert float(out.min()) >= 0
         assert float(out.max()) <= 1
 
 
