@@ -7,8 +7,9 @@ The probes NAME of LAB were trained before on other scenes (fusionlab probes). S
 the baseline focus_map makes of the pairs in FOLDER/{A,B,reference}, or those of the labels manifest
 TEST, whose truth is then the label before it was damaged. Every kind of damage is planted in each,
 in a grade drawn by chance. The columns are those of `benchmarks/refiner.py`. Ways: `free` (without
-probes), `everywhere` (a, as FusionBooster does), `masked` (b), `fine` (what --way probes does), the
-first and the last with the gate as well, and `fine, told`: the same with the planted place given.
+probes), `everywhere` (a, as FusionBooster does), `masked` (b), `by_kind` (what probes do by
+default), the first and the last with the gate as well, and `by_kind, told`: the same with the
+planted place given.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class Learned:
     def way(self, name: str, told: Damage | None = None) -> Way:
         """Return one way to enhance what was looked at."""
 
-        def way(plane: Plane, _sources: Sequence[Plane], _task: str) -> tuple[Plane, Damage]:
-            made = enhance_parts(plane, self.parts, told or self.damage, name)
+        def way(plane: Plane, _sources: Sequence[Plane], task: str) -> tuple[Plane, Damage]:
+            made = enhance_parts(plane, self.parts, told or self.damage, task, name)
             return np.rint(made), self.damage
 
         return way
@@ -108,8 +109,8 @@ def compare(lab: Lab, name: str, task: str, labels: Iterator[Label]) -> pd.DataF
         learned.look(case)
         ways = {"free": ungated(), "free, gated": gated(ungated())}
         ways |= {way: learned.way(way) for way in ENHANCEMENTS}
-        ways["fine, gated"] = gated(learned.way("fine"))
-        ways["fine, told"] = learned.way("fine", told(case))
+        ways["by_kind, gated"] = gated(learned.way("by_kind"))
+        ways["by_kind, told"] = learned.way("by_kind", told(case))
         rows += [{"way": way, **outcome(case, run)} for way, run in ways.items()]
     return pd.DataFrame(rows)
 

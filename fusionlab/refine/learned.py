@@ -5,11 +5,14 @@ With :math:`R_k = P_k(F)`, the booster's :math:`R'_k` and the assembler A, as in
 
 - ``everywhere``, as the paper does: :math:`F' = A(R'_1, R'_2)`;
 - ``masked``: :math:`F' = F + m\,(A(R'_1, R'_2) - A(R_1, R_2))`;
-- ``fine``: :math:`F' = F + l\,H(A(R'_1, R'_2) - A(R_1, R_2)) + n\,(A(R_1, R_2) - F)`.
+- ``by_kind``: :math:`F' = F + \max(d, t) H_2 \Delta + t (W - H_2) \Delta + n\,(A(R_1, R_2) - F)`
+  with :math:`\Delta = A(R'_1, R'_2) - A(R_1, R_2)`.
 
-m: the worst damage of all kinds, l: of lost detail and targets, n: noise, each 0..1; H: what is
-finer than a Gaussian of two pixels. A probe errs in tone more than in structure, and so ``fine``
-takes structure alone from it; and as the assembler cannot rebuild noise, it removes it.
+m: the worst damage of all kinds; d: lost detail, t: lost targets and clipping, n: noise, each 0..1.
+:math:`H_\sigma`: what is finer than a Gaussian; W: all, of tasks whose sources have the label's
+tones (multi-focus), else :math:`H_6`. A probe errs in tone more than in structure, and so only
+lost detail in structure is put back, and of targets what is finer than the tones; and the
+assembler, which cannot rebuild noise, removes it. Halos are found, but not repaired.
 
 Probes know two sources: of more shots the first two, which metrics use too. Structure of a third
 one would look like a halo, so that halos are then not judged. Levels cut off are found as without
@@ -31,7 +34,7 @@ from fusionlab.refine.decompose import decompose
 from fusionlab.refine.identify import identify
 from fusionlab.refine.keeping import load_probes, probes_path
 from fusionlab.refine.limits import LIMITS
-from fusionlab.refine.measures import fine, maps_of
+from fusionlab.refine.measures import finer, maps_of
 from fusionlab.refine.parts import take_apart
 
 if TYPE_CHECKING:
@@ -48,12 +51,14 @@ if TYPE_CHECKING:
 #: Changes with everything that changes what probes make of a label.
 VERSION = 1
 
-Enhancement = Literal["everywhere", "masked", "fine"]
+_DETAIL, _TARGET = 2.0, 6.0  # sigmas, in pixels
+
+Enhancement = Literal["everywhere", "masked", "by_kind"]
 ENHANCEMENTS: tuple[Enhancement, ...] = get_args(Enhancement)
 
 
 def load_repair(
-    lab: Lab, name: str, task: str, device: str = "cpu", enhancement: Enhancement = "fine"
+    lab: Lab, name: str, task: str, device: str = "cpu", enhancement: Enhancement = "by_kind"
 ) -> Repairing:
     """Return a function like `fusionlab.refine.repair`, by the probes `name` of `task`.
 
@@ -111,7 +116,7 @@ def repair_by(
     fused: Plane,
     sources: Sequence[Plane],
     task: str,
-    enhancement: Enhancement = "fine",
+    enhancement: Enhancement = "by_kind",
 ) -> Repair:
     """Repair a label (H, W) by probes of its task, as `fusionlab.refine.repair` does without.
 
@@ -126,19 +131,24 @@ def repair_by(
     if len(sources) > 2:
         found["halo"] = np.zeros_like(found["halo"])
     damage = Damage({kind: found[kind].astype(np.float64) for kind in KINDS})
-    return Repair(enhance_parts(fused, parts, damage, enhancement), damage)
+    return Repair(enhance_parts(fused, parts, damage, task, enhancement), damage)
 
 
-def enhance_parts(fused: Plane, parts: Parts, damage: Damage, enhancement: Enhancement) -> Plane:
+def enhance_parts(
+    fused: Plane, parts: Parts, damage: Damage, task: str, enhancement: Enhancement
+) -> Plane:
     """Return the enhanced luminance, (H, W), 0..255."""
     if enhancement == "everywhere":
         return np.asarray(parts.boosted, dtype=np.float64)
-    change = parts.boosted - parts.rebuilt
+    change, maps = parts.boosted - parts.rebuilt, damage.maps
     if enhancement == "masked":
         made = damage.anywhere * change
     else:
-        lost = np.maximum(damage.maps["detail"], damage.maps["target"])
-        made = lost * fine(change) + damage.maps["noise"] * (parts.rebuilt - parts.label)
+        structure = finer(change, _DETAIL)
+        wide = change if LIMITS[task].tone else finer(change, _TARGET)
+        target = np.maximum(maps["target"], maps["clipping"])
+        made = np.maximum(maps["detail"], target) * structure + target * (wide - structure)
+        made += maps["noise"] * (parts.rebuilt - parts.label)
     return np.asarray(np.clip(fused + made, 0.0, 255.0))
 
 

@@ -44,8 +44,8 @@ _APART = 0.05  # the upper limit is at least so much above the lower one
 
 def measure(parts: Parts) -> dict[str, Layer]:
     """Return kind -> (H, W), the higher, the less is the label like a sound one there."""
-    label, rebuilt = fine(parts.label), fine(parts.rebuilt)
-    pairs = [(fine(s), fine(r)) for s, r in zip(parts.sources, parts.told, strict=True)]
+    label, rebuilt = finer(parts.label), finer(parts.rebuilt)
+    pairs = [(finer(s), finer(r)) for s, r in zip(parts.sources, parts.told, strict=True)]
     wide = [(_coarse(s), _coarse(r)) for s, r in zip(parts.sources, parts.told, strict=True)]
     return {
         "detail": np.maximum(*(_contrast(s, r, _FINE_WINDOW) for s, r in pairs)),
@@ -77,9 +77,9 @@ def maps_of(parts: Parts, limits: Limits) -> dict[str, Layer]:
     return maps
 
 
-def fine(plane: Layer) -> Layer:
-    """Return what of a plane is finer than a Gaussian."""
-    return np.asarray(plane - _smooth(plane, _FINE))
+def finer(plane: Layer, sigma: float = _FINE) -> Layer:
+    """Return what of a plane is finer than a Gaussian of `sigma` pixels."""
+    return np.asarray(plane - _smooth(plane, sigma))
 
 
 def _coarse(plane: Layer) -> Layer:

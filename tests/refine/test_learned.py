@@ -12,7 +12,7 @@ from fusionlab.refine import KINDS, Damage, parts
 from fusionlab.refine.examples import Example
 from fusionlab.refine.keeping import Losses, Origin, keep, probes_path
 from fusionlab.refine.learned import enhance_parts, load_repair, load_repairs, repair_by
-from fusionlab.refine.measures import fine, limits_of
+from fusionlab.refine.measures import finer, limits_of
 from fusionlab.refine.parts import take_apart
 from fusionlab.refine.probes import Probes, boost
 from fusionlab.refine.teaching import Settings, teach
@@ -74,24 +74,29 @@ def test_strips_give_the_pixels_of_the_whole_image(net, monkeypatch):
         np.testing.assert_allclose(getattr(strips, name), getattr(whole, name), atol=1e-2)
 
 
-def test_enhancing_is_its_formulas(net):
+@pytest.mark.parametrize("task", ["ivf", "mff"])
+def test_enhancing_is_its_formulas(net, task):
     label, *sources = scene(0)
     found = take_apart(net, label, sources)
     rng = np.random.default_rng(0)
     damage = Damage({kind: rng.random(SIZE) for kind in KINDS})
     change = found.boosted - found.rebuilt
-    lost = np.maximum(damage.maps["detail"], damage.maps["target"])
+    wide = change if task == "mff" else finer(change, 6)
+    coarse = np.maximum(damage.maps["target"], damage.maps["clipping"])
+    kinds = np.maximum(damage.maps["detail"], coarse) * finer(change, 2)
+    kinds += coarse * (wide - finer(change, 2))
+    kinds += damage.maps["noise"] * (found.rebuilt - label)
     by_hand = {
         "everywhere": found.boosted,
         "masked": label + damage.anywhere * change,
-        "fine": label + lost * fine(change) + damage.maps["noise"] * (found.rebuilt - label),
+        "by_kind": label + kinds,
     }
     for enhancement, plane in by_hand.items():
-        made = enhance_parts(label.astype(float), found, damage, enhancement)
+        made = enhance_parts(label.astype(float), found, damage, task, enhancement)
         np.testing.assert_allclose(made, np.clip(plane, 0, 255), atol=1e-3)
 
 
-@pytest.mark.parametrize("enhancement", ["masked", "fine"])
+@pytest.mark.parametrize("enhancement", ["masked", "by_kind"])
 def test_a_label_without_damage_is_left_alone(net, enhancement):
     label, *sources = scene(0)
     never = dict.fromkeys(ANY, (2.0, 3.0))
