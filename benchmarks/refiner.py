@@ -6,12 +6,14 @@
 DATA and TRAIN are folders of registered pairs; DATA has outputs of methods.
 
 * `planted`: labels with a truth and damage of each kind planted in one grade drawn by chance, and
-  undamaged (`none`). Scenes: multi-focus of DATA and TRAIN (`gray_synth`; of `mf_voc` every
-  `--every`-th) and the embedded scenes of all tasks. Labels: the truth itself where it is one
-  (multi-focus), and what three classical methods make of the sources. For each kind: PSNR (dB) to
-  the truth before, and its mean change, with a 95 % interval (bootstrap over scenes), its smallest
-  and the share of labels that lost more than 0.1 dB; IoU of the map (above 0.5) with the planted
-  one. Ways: `refined` (the gate included), `ungated`, and `unsharp` (amount 0.5, sigma 1).
+  undamaged (`none`; `perfect` are the truths themselves, whose PSNR counts as 100 dB at most and
+  which hold structure that no source has). Scenes: multi-focus of DATA and TRAIN (`gray_synth`;
+  of `mf_voc` every `--every`-th) and the embedded scenes of all tasks. Labels: the truth itself
+  where it is one (multi-focus), and what three classical methods make of the sources. For each
+  kind: PSNR (dB) to the truth before, and its mean change, with a 95 % interval (bootstrap over
+  scenes), its smallest and the share of labels that lost more than 0.1 dB; IoU of the map (above
+  0.5) with the planted one. Ways: `refined` (the gate included), `ungated`, and `unsharp` (amount
+  0.5, sigma 1).
 * `ablation`: the same, over all kinds, of the refiner without one of its parts.
 * `real`: labels that `robust` selects among the outputs of real methods: mean change in Qabf, VIF,
   FMI_gradient and Nabf, which neither the refiner nor its gate looks at.
@@ -36,7 +38,6 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pandas as pd
-from fusionlab.refine.gate import gate
 
 import fusionlab.refine.decompose as decomposing
 from fusionlab import baselines
@@ -47,6 +48,7 @@ from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.metrics import measure
 from fusionlab.refine import Damage, repair
+from fusionlab.refine.gate import gate
 from fusionlab.refine.limits import LIMITS, Limits
 from fusionlab.refine.planting import plant_each
 from fusionlab.scoring import score
@@ -64,6 +66,7 @@ REAL = {
 UNSEEN = ("Qabf", "VIF", "FMI_gradient", "Nabf")
 LABELS = {"mff": ("focus_map", "gff", "laplacian")}
 ELSEWHERE = ("gff", "laplacian", "wavelet")
+UNDAMAGED = ("none", "perfect")
 HARM = -0.1
 
 Way = Callable[[Plane, Sequence[Plane], str], tuple[Plane, Damage | None]]
@@ -86,14 +89,14 @@ class Case:
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
     """Yield the labels of all scenes, damaged in each way and undamaged."""
-    folders = {
-        "data": (options.data / "mff" / "gray_synth", 1),
-        "train_synth": (options.train / "mff" / "gray_synth", 1),
-        "train_voc": (options.train / "mff" / "mf_voc", options.every),
+    data, train = options.data / "mff" / "gray_synth", options.train / "mff"
+    parts = ("sources/A", "sources/B", "reference/all_in_focus")
+    sets = {
+        "demo": make_scenes(),
+        "data": [*pairs_with_truth(data, *parts)],
+        "train_synth": [*pairs_with_truth(train / "gray_synth")],
+        "train_voc": [*pairs_with_truth(train / "mf_voc")][:: options.every],
     }
-    sets = {"demo": make_scenes()}
-    for name, (folder, every) in folders.items():
-        sets[name] = [*pairs_with_truth(folder)][::every] if folder.is_dir() else []
     for name, scenes in sets.items():
         for scene in scenes:
             rng = np.random.default_rng(zlib.crc32(scene.name.encode()))
@@ -107,7 +110,8 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
             for label, plane in planes.items():
                 sound = np.rint(plane)
                 known = (sources, truth)
-                yield Case(name, scene.task, scene.name, label, "none", sound, None, *known)
+                nothing = "perfect" if label == "truth" else "none"
+                yield Case(name, scene.task, scene.name, label, nothing, sound, None, *known)
                 for planted in plant_each(sound, rng):
                     kind, damaged, mask = planted.kind, planted.plane, planted.mask
                     yield Case(name, scene.task, scene.name, label, kind, damaged, mask, *known)
@@ -237,7 +241,7 @@ def planted(options: argparse.Namespace) -> None:
         rows["where"] = np.where(rows["task"] == "mff", "mff", "ivf, mif, mef")
         show(options, f"planted: {name}", table(rows, ["where", "kind"]))
         if name == "refined":
-            mff = rows[(rows["task"] == "mff") & (rows["kind"] != "none")]
+            mff = rows[(rows["task"] == "mff") & ~rows["kind"].isin(UNDAMAGED)]
             show(options, "planted: refined, mff by label", table(mff, ["set", "label"]))
 
 
@@ -254,9 +258,10 @@ def ablation(options: argparse.Namespace) -> None:
     rows += [{"without": "decompose: one level", **outcome(c, WAYS["refined"])} for c in found]
     decomposing.MAX_LEVELS = levels
     frame = pd.DataFrame(rows)
-    damaged = frame["kind"] != "none"
+    damaged = ~frame["kind"].isin(UNDAMAGED)
     show(options, "ablation: damaged labels", table(frame[damaged], ["without"]))
-    show(options, "ablation: undamaged labels", table(frame[~damaged], ["without"]))
+    for kind in UNDAMAGED:
+        show(options, f"ablation: {kind}", table(frame[frame["kind"] == kind], ["without"]))
 
 
 def real_labels(options: argparse.Namespace) -> Iterator[tuple[str, str, Plane, list[Plane]]]:

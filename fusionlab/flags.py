@@ -21,7 +21,14 @@ FLAGS = {
     "identical": "the same pixels as another candidate of the scene",
     "unregistered": "a source that is displaced against the first, and was taken all the same",
     "mosaic": "put together of several candidates by fusionlab; no policy chooses it",
+    "refined": "a label that fusionlab repaired; no policy chooses it",
 }
+
+#: Of them, those of images that fusionlab made of a choice, and that no policy may choose from.
+MADE_OF_LABELS = frozenset({"mosaic", "refined"})
+
+#: Who may have chosen a label besides people.
+NO_PERSON = frozenset({"policy", *MADE_OF_LABELS})
 
 
 def split_flags(text: str) -> list[str]:

@@ -10,6 +10,7 @@
     lab/tiles/<task>-<dataset>.parquet      the same, tile by tile
     lab/trials/<task>-<dataset>.parquet     metric values of images made for validation
     lab/mosaics/<task>-<dataset>.parquet    which candidate a mosaic shows where
+    lab/refinements/<task>-<dataset>.parquet  what was repaired in labels, and where
     lab/labels/<name>.parquet               curated manifests
     lab/probes/<name>-<task>.safetensors    networks of the learned refiner
     lab/overrides.parquet                   decisions of people that stand above any policy
@@ -38,6 +39,7 @@ from fusionlab.tables import (
     MOSAICS,
     OPINIONS,
     OVERRIDES,
+    REFINEMENTS,
     REJECTS,
     SCORES,
     TILES,
@@ -60,7 +62,9 @@ FORMAT = 2
 _READABLE = (1, 2)
 
 #: Folders of tables, one file a data set or labels manifest.
-TABLE_FOLDERS = ("index", "opinions", "scores", "tiles", "trials", "mosaics", "labels")
+TABLE_FOLDERS = (
+    *("index", "opinions", "scores", "tiles", "trials", "mosaics", "refinements", "labels"),
+)
 
 
 class Lab:
@@ -245,6 +249,16 @@ class Lab:
         """Replace what the mosaics of one data set show."""
         self._still_mine()
         write_table(self.path / "mosaics" / f"{task}-{dataset}.parquet", frame, MOSAICS)
+
+    def refinements(self, task: str, dataset: str) -> pd.DataFrame:
+        """Return what the refiner found in labels of one data set; empty where it never looked."""
+        return read_table(self.path / "refinements" / f"{task}-{dataset}.parquet", REFINEMENTS)
+
+    def write_refinements(self, task: str, dataset: str, frame: pd.DataFrame) -> None:
+        """Replace what the refiner found in labels of one data set."""
+        self._still_mine()
+        path = self.path / "refinements" / f"{task}-{dataset}.parquet"
+        write_table(path, frame, REFINEMENTS)
 
     # -- people -----------------------------------------------------------------------------------
 

@@ -32,9 +32,10 @@ class Made:
     Attributes
     ----------
     scene, name : its place among the candidates; an image that stands there is replaced.
-    pixels : (H, W) or (H, W, 3), of the size of the scene.
+    pixels : (H, W) or (H, W, 3), of the size of the scene, or of `region`.
     what : how it was made, for the index; no commas.
     flags : codes of `fusionlab.flags.FLAGS`, commas between.
+    region : the part of the scene that it shows, as in the index; the empty text is all of it.
     """
 
     scene: str
@@ -42,6 +43,7 @@ class Made:
     pixels: Pixels
     what: str
     flags: str = ""
+    region: str = ""
 
 
 def add_made(lab: Lab, task: str, dataset: str, images: Sequence[Made]) -> None:
@@ -120,5 +122,6 @@ def _stored(lab: Lab, task: str, dataset: str, made: Made) -> dict[str, Any]:
         "digest": digest(pixels),
         "notes": f"{_MADE}{made.what}",
         "flags": made.flags,
+        "region": made.region,
         "fit": math.nan,
     }

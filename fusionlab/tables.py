@@ -51,6 +51,7 @@ def _schema(*pairs: tuple[str, pa.DataType]) -> pa.Schema:
 
 _NOTE = b"fusionlab"
 _STR, _I32, _I8, _F64, _BOOL = pa.string(), pa.int32(), pa.int8(), pa.float64(), pa.bool_()
+_BYTES = pa.binary()
 _SCENE = (("task", _STR), ("dataset", _STR), ("scene", _STR))
 
 #: One row an image in the store.
@@ -157,6 +158,30 @@ MOSAICS = TableSchema(
     ("task", "dataset", "scene", "name", "tile"),
 )
 
+#: One row a label that the refiner looked at and a kind of damage.
+REFINEMENTS = TableSchema(
+    "refinements",
+    _schema(
+        *_SCENE,
+        ("name", _STR),  # of the refined label, as a candidate
+        ("kind", _STR),  # of damage
+        ("method", _STR),  # the label that was refined
+        ("reason", _STR),  # why nothing was kept; "" where something was
+        ("area", _F64),  # 0..1, share of the pixels that have this damage
+        ("strength", _F64),  # 0..1, how sure it is there
+        ("change", _F64),  # mean change of luminance that was kept there, in grey levels
+        ("kept", _F64),  # 0..1, share of the repair there that was kept
+        ("gain", _F64),  # mean gain of the judges, in units of its noise
+        ("map", _BYTES),  # where the damage is: a small gray PNG
+        ("way", _STR),  # how it was repaired, and the version of that
+        ("recipe", _STR),  # digest of all that the outcome depends on but pixels
+        ("sources_digest", _STR),
+        ("digest_before", _STR),
+        ("digest_after", _STR),  # "" where nothing was kept
+    ),
+    ("task", "dataset", "scene", "name", "kind"),
+)
+
 #: One row a candidate that people judged.
 OPINIONS = TableSchema(
     "opinions",
@@ -202,6 +227,12 @@ LABELS_ADDED: Mapping[str, str | int | float] = {
     "because": "",
     "policy_method": "",
 }
+
+
+def normed_metrics(labels: pd.DataFrame) -> list[str]:
+    """Return the metrics whose normalised scores a labels manifest has."""
+    columns = [str(column) for column in labels]
+    return [c.removeprefix("norm_") for c in columns if c.startswith("norm_")]
 
 
 def labels_schema(metrics: list[str]) -> TableSchema:

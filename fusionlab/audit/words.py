@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from fusionlab.audit.cells import number
+from fusionlab.flags import NO_PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ def facts_of(labels: pd.DataFrame, scenes: int) -> dict[str, str]:
     facts["a decoy leads"] = f"{int((labels['decoy'] != '').sum()):,}"
     if labels["stability"].notna().any():
         facts["median stability"] = _short(labels["stability"])
-    people = int((labels["chosen_by"] != "policy").sum())
+    people = int((~labels["chosen_by"].isin(NO_PERSON)).sum())
     return facts | ({"chosen by people": f"{people:,}"} if people else {})
 
 

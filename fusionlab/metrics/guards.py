@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class State:
 def prepare(scene: Scene, wanted: Wanted) -> State:
     """Work out what the sources allow."""
     sources = [np.asarray(x, dtype=np.float64) for x in scene.shots or scene.sources]
-    low, high = np.minimum.reduce(sources), np.maximum.reduce(sources)
+    low, high = reduce(np.minimum, sources), reduce(np.maximum, sources)
     return State(
         _trivial(sources) if "COPYD" in wanted else None,
         windowed(low, high, ENVELOPE) if "ENVX" in wanted else None,
@@ -134,7 +135,7 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
 def _trivial(sources: list[Floats]) -> Trivial:
     images = list(sources)
     for some in (sources, sources[:2]) if len(sources) > 2 else (sources,):
-        images += [np.asarray(np.add.reduce(some) / len(some)), np.maximum.reduce(some)]
+        images += [np.asarray(np.add.reduce(some) / len(some)), reduce(np.maximum, some)]
     apart = max(float(np.abs(x - y).mean()) for x, y in itertools.combinations(sources, 2))
     return Trivial(tuple(images), apart)
 
@@ -147,7 +148,7 @@ def _copied(f: Floats, trivial: Trivial) -> float:
 
 def _tone(sources: list[Floats]) -> Range:
     means = [block_means(x, BLOCK) for x in sources]
-    return Range(np.minimum.reduce(means), np.maximum.reduce(means))
+    return Range(reduce(np.minimum, means), reduce(np.maximum, means))
 
 
 @kernel

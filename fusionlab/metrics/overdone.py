@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import cv2
@@ -125,9 +126,9 @@ def compute(state: State, fused: Gray, wanted: Wanted) -> dict[str, float]:
 
 def _fine(sources: list[Floats]) -> Fine:
     maps = [fine_map(x) for x in sources]
-    largest = np.maximum.reduce(maps)
+    largest = reduce(np.maximum, maps)
     activity = block_means(largest, CALM_BLOCK)
-    lit = np.maximum.reduce([block_means(x[1:-1, 1:-1], CALM_BLOCK) for x in sources]) > LIT
+    lit = reduce(np.maximum, [block_means(x[1:-1, 1:-1], CALM_BLOCK) for x in sources]) > LIT
     lit = lit if lit.any() else np.ones_like(lit)
     limit = np.quantile(activity[lit], CALM_SHARE, method="lower")
     blocks = lit & (activity <= limit)
@@ -144,11 +145,11 @@ def _detail(x: Floats) -> Floats:
 def _edges(sources: list[Floats]) -> Edges:
     details = [_detail(x) for x in sources]
     details.append(np.zeros_like(details[0]))
-    near = windowed(np.minimum.reduce(sources), np.maximum.reduce(sources), NEAR)
+    near = windowed(reduce(np.minimum, sources), reduce(np.maximum, sources), NEAR)
     height = near.high - near.low
     strong = height >= HEIGHT
     share = np.where(strong, 1.0 / np.maximum(height, HEIGHT), 0.0)
-    detail = windowed(np.minimum.reduce(details), np.maximum.reduce(details), ENVELOPE)
+    detail = windowed(reduce(np.minimum, details), reduce(np.maximum, details), ENVELOPE)
     return Edges(detail, share, int(np.count_nonzero(strong)))
 
 

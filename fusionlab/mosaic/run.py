@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fusionlab.errors import LabError, UsageError
+from fusionlab.errors import UsageError
 from fusionlab.images import digest, luminance
 from fusionlab.made import Made, add_made, drop_made
 from fusionlab.metrics import prepare
@@ -22,10 +22,19 @@ from fusionlab.mosaic.choice import shown_map
 from fusionlab.mosaic.gate import Verdict, judge
 from fusionlab.mosaic.pool import Pool, find_pool
 from fusionlab.mosaic.propose import Proposal, propose
-from fusionlab.mosaic.write import mosaic_name, relabel, score_mosaics, tile_rows
+from fusionlab.mosaic.write import mosaic_name, relabel, tile_rows
+from fusionlab.pixels import read_checked
+from fusionlab.scoring.made import score_made
 from fusionlab.selection.policy import Policy
-from fusionlab.store import Address
-from fusionlab.tables import MOSAICS, concat, labels_schema, read_note, rejects_frame, write_table
+from fusionlab.tables import (
+    MOSAICS,
+    concat,
+    labels_schema,
+    normed_metrics,
+    read_note,
+    rejects_frame,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,9 +126,8 @@ def mosaic(
     else:
         with lab.writing(pixels=True):
             changed = run.all_datasets(manifest, report, advance)
-            norms = [str(column) for column in manifest if str(column).startswith("norm_")]
-            metrics = [column.removeprefix("norm_") for column in norms]
-            write_table(path, changed, labels_schema(metrics), policy.model_dump_json())
+            schema = labels_schema(normed_metrics(manifest))
+            write_table(path, changed, schema, policy.model_dump_json())
     report.seconds = round(time.monotonic() - start, 3)
     return report
 
@@ -191,7 +199,7 @@ class _Run:
     def _judged(
         self, task: str, pool: Pool, proposal: Proposal, rows: dict[tuple[str, str], Any]
     ) -> Judged:
-        read = partial(_read, self.lab)
+        read = partial(read_checked, self.lab)
         shown = {*proposal.methods, proposal.best}
         pixels = _blended(proposal, {method: read(rows["method", method]) for method in shown})
         ordered = sorted(
@@ -221,17 +229,8 @@ class _Run:
         index = lab.index(*key)
         rows = [row for p, _, _ in made for row in tile_rows(p, key, index, self.name)]
         lab.write_mosaics(*key, concat([old, pd.DataFrame(rows)], MOSAICS))
-        score_mosaics(lab, *key, mosaic_name(self.name), [p.scene for p, _, _ in made])
-
-
-def _read(lab: Lab, row: dict[str, Any]) -> Pixels:
-    pixels = lab.images.read(Address.of(row))
-    if digest(pixels) != row["digest"]:
-        raise LabError(
-            f"{lab.path}: {row['name']} of scene {row['scene']} is not the image that the index "
-            "means; see: fusionlab verify, then ingest again with --force"
-        )
-    return pixels
+        scenes = [p.scene for p, _, _ in made]
+        score_made(lab, *key, mosaic_name(self.name), scenes, workers=self.workers)
 
 
 def _blended(proposal: Proposal, images: dict[str, Pixels]) -> Pixels:

@@ -1,23 +1,16 @@
-"""What a run of mosaics leaves in the lab besides pixels: tile rows, scores and labels."""
+"""What a run of mosaics leaves in the lab besides pixels and scores: tile rows and labels."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from fusionlab import metrics as metric_library
-from fusionlab.scoring.plan import plan_scenes
-from fusionlab.scoring.work import Measured, score_batch
-from fusionlab.tables import SCORES, concat
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fusionlab.lab import Lab
     from fusionlab.mosaic.gate import Verdict
     from fusionlab.mosaic.propose import Proposal
 
@@ -50,31 +43,6 @@ def tile_rows(
         }
         for tile, method, total, whole in parts
     ]
-
-
-def score_mosaics(lab: Lab, task: str, dataset: str, method: str, scenes: Sequence[str]) -> None:
-    """Measure new mosaics by every metric that their data set has scores of.
-
-    What cannot be measured now is missing, and the next `fusionlab score` says why.
-    """
-    scores = lab.scores(task, dataset)
-    known = set(metric_library.names())
-    metrics = metric_library.resolve([m for m in scores["metric"].unique() if m in known])
-    wanted = set(scenes)
-    works = []
-    for plan in plan_scenes(lab.index(task, dataset)):
-        if plan.scene in wanted:
-            own = tuple(candidate for candidate in plan.candidates if candidate[0] == method)
-            works.append(replace(plan, candidates=own).missing(metrics, set()))
-    outcomes = score_batch(lab.images.path, [work for work in works if work])
-    rows = [
-        {**asdict(stamp), "value": value}
-        for outcome in outcomes
-        if isinstance(outcome, Measured)
-        for stamp, value in outcome.scores
-    ]
-    added = pd.DataFrame(rows, columns=SCORES.columns.names)
-    lab.write_scores(task, dataset, concat([scores[scores["method"] != method], added], SCORES))
 
 
 def relabel(

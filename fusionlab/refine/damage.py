@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Damage:
     @property
     def anywhere(self) -> Map:
         """Return, place by place, the worst of all kinds; (H, W), 0..1."""
-        return np.asarray(np.max(list(self.maps.values()), axis=0))
+        return reduce(np.maximum, self.maps.values())
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ images, so that a mixture of sources stays a mixture on every level; windows mak
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import cv2
@@ -150,22 +151,22 @@ def enlarge(plane: Layer, shape: tuple[int, ...]) -> Layer:
 
 def _strongest(theirs: Sequence[Layer], energies: Sequence[Layer]) -> Layer:
     squares = [np.square(np.maximum(e, _TINY)) for e in energies]
-    total: Layer = np.sum(squares, axis=0)
+    total: Layer = reduce(np.add, squares)
     shares: list[Layer] = [np.asarray(s / total) for s in squares]
     parts = [mean(s) * d for s, d in zip(shares, theirs, strict=True)]
-    return np.asarray(np.sum(parts, axis=0))
+    return reduce(np.add, parts)
 
 
 def _explained(mine: Layer, theirs: Sequence[Layer], energies: Sequence[Layer]) -> Layer:
     """Return what the best local mixture of the sources' details makes of the label's."""
-    ridge = _SHARE * np.sum(energies, axis=0) + _RIDGE
+    ridge = _SHARE * reduce(np.add, energies) + _RIDGE
     count = len(theirs)
     gram = [[energies[k] + ridge if j == k else ridge for j in range(count)] for k in range(count)]
     for k in range(count):
         for j in range(k):
             gram[k][j] = gram[j][k] = mean(theirs[j] * theirs[k])
     shares = _solved(gram, [mean(mine * d) for d in theirs])
-    return np.asarray(np.sum([mean(a) * d for a, d in zip(shares, theirs, strict=True)], axis=0))
+    return reduce(np.add, [mean(a) * d for a, d in zip(shares, theirs, strict=True)])
 
 
 def _solved(gram: list[list[Layer]], right: list[Layer]) -> list[Layer]:

@@ -5,7 +5,8 @@ r"""Enhance the damaged components of a label, and only those.
 
 What the sources have and the label lost is put back, what exceeds them is taken off, what is in no
 source is removed, and a base that left the range of the sources' bases is brought back to it. The
-changes of all levels add up; those of less than a grey level or so are not made.
+changes of all levels add up; those of less than a grey level or so are not made, and none is where
+all together are not worth it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def enhance(layers: Layers, findings: Findings, limits: Limits) -> Plane:
     pairs = zip(layers.details, findings.levels, strict=True)
     change = rebuild([*(correction(d, v) for d, v in pairs), -findings.base])
     made = np.sign(change) * np.maximum(np.abs(change) - limits.least, 0)
-    return np.asarray(np.clip(layers.label + made, 0.0, 255.0))
+    enhanced: Plane = np.clip(layers.label + made, 0.0, 255.0)
+    changed = float(np.sqrt(np.mean(np.square(enhanced - layers.label))))
+    return enhanced if changed >= limits.worth else layers.label
 
 
 def correction(detail: Detail, deviation: Deviation) -> Layer:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fusionlab.selection.policy import Policy
 
 #: Z and lambda above: what the mean gain of the judges must exceed, and each of them reach.
-BEYOND, LEAST = 2.0, 0.0
+BEYOND, LEAST = 1.5, -1.0
 
 #: Z of a repair that was taken back in parts: the judges had a say in what is left of it.
 BEYOND_IN_PARTS = 3.0

@@ -34,7 +34,7 @@ FINE = 2
 _LEAST_CONTRAST = 0.3
 
 _FLAT = 1.5  # range, in grey levels, of a window that is cut off
-_CUT_OFF = (0.2, 0.5)  # share of such windows nearby
+_CUT_OFF = (0.05, 0.2)  # share of such windows nearby
 _NEARBY = 5
 _SURE = 3.0  # grey levels beyond the sources' range where a base is certainly wrong
 

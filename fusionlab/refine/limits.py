@@ -27,6 +27,7 @@ class Limits:
     tone : whether the base must lie between the bases of the sources.
     tolerance : grey levels by which it may leave them.
     least : change, in grey levels, that is not made; larger ones are made smaller by it.
+    worth : root mean square, in grey levels, below which a change of the whole is not made.
     """
 
     energy: float = 3.0
@@ -38,6 +39,7 @@ class Limits:
     tone: bool = False
     tolerance: float = 2.0
     least: float = 1.0
+    worth: float = 0.5
 
 
 _COMPROMISE = Limits()

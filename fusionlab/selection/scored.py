@@ -10,7 +10,7 @@ import pandas as pd
 from fusionlab import metrics as metric_library
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
-from fusionlab.flags import split_flags
+from fusionlab.flags import MADE_OF_LABELS, split_flags
 from fusionlab.scoring.plan import digest_of_sources
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> 
 
 
 def _eligible(index: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates: all but mosaics, which a choice among candidates has made."""
-    mosaics = [text for text in index["flags"].unique() if "mosaic" in split_flags(text)]
-    return index[(index["role"] == "method") & ~index["flags"].isin(mosaics)]
+    """Return the candidates: all but what a choice among candidates has made, such as mosaics."""
+    made = [t for t in index["flags"].unique() if not MADE_OF_LABELS.isdisjoint(split_flags(t))]
+    return index[(index["role"] == "method") & ~index["flags"].isin(made)]
 
 
 def _is_current(
