@@ -83,6 +83,17 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
+    "probes": {
+        "--labels",
+        "--lab",
+        "--name",
+        "--task",
+        "--steps",
+        "--patch",
+        "--seed",
+        "--device",
+        "--json",
+    },
     "refine": {
         "--labels",
         "--as",
