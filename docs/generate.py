@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fusionlab import metrics, tables
+from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
 from fusionlab.selection import load_policy
@@ -52,7 +53,8 @@ COLUMNS = {
     "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
     "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
     "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
-    "says where content says otherwise; `made:WHAT` of an image that FusionLab made",
+    "says where content says otherwise; `made:WHAT` of an image that FusionLab made: "
+    "`made:method NAME VERSION`, `made:mosaic ...`",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
     "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
     "(inspection.md#images-of-another-size); empty where none was needed",
@@ -62,7 +64,7 @@ COLUMNS = {
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
-    "stage": "`ingest`, `score`, `tiles`, `select`, `mosaic` or `refine`",
+    "stage": "`ingest`, `baselines`, `score`, `tiles`, `select`, `mosaic` or `refine`",
     "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
     "detail": "one sentence",
     "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",
@@ -151,6 +153,15 @@ def metric_details() -> str:
     return "\n".join(lines).rstrip()
 
 
+def methods() -> str:
+    """Return one line a fusion method of ours."""
+    lines = ["| name | what it does | tasks | paper |", "| --- | --- | --- | --- |"]
+    for b in BASELINES.values():
+        tasks = "all" if set(b.tasks) == set(TASKS) else ", ".join(b.tasks)
+        lines.append(f"| `{b.name}` | {b.title} | {tasks} | {b.paper} |")
+    return "\n".join(lines)
+
+
 def policies() -> str:
     """Return the YAML of every shipped policy."""
     folder = resources.files("fusionlab.selection") / "policies"
@@ -232,6 +243,7 @@ PARTS = {
     "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
     "metric_overview": metric_overview,
     "metric_details": metric_details,
+    "methods": methods,
     "policies": policies,
     "guards": guards,
     "commands": commands,

@@ -12,6 +12,7 @@
     lab/mosaics/<task>-<dataset>.parquet    which candidate a mosaic shows where
     lab/refinements/<task>-<dataset>.parquet  what was repaired in labels, and where
     lab/labels/<name>.parquet               curated manifests
+    lab/probes/<name>-<task>.safetensors    networks of the learned refiner
     lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
 
@@ -175,7 +176,7 @@ class Lab:
         """Remove what writers killed in mid-write left behind; a put leaves nothing."""
         if isinstance(self.path, ObjectPath):
             return
-        for folder in (self.path, *(self.path / name for name in TABLE_FOLDERS)):
+        for folder in (self.path, *(self.path / name for name in (*TABLE_FOLDERS, "probes"))):
             for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 leftover.unlink(missing_ok=True)
 

@@ -20,7 +20,11 @@ def refine(
         typer.Option(help="Refine labels of these tasks only, e.g. ivf,mff; copy the others."),
     ] = None,
     way: Annotated[
-        str, typer.Option(help="How damage is found and repaired: statistics needs no training.")
+        str,
+        typer.Option(
+            help="How damage is found and repaired: statistics needs no training; probes or "
+            "probes:NAME are those of fusionlab probes."
+        ),
     ] = "statistics",
     margin: Annotated[
         float,

@@ -93,7 +93,7 @@ def refine(
 
     Parameters
     ----------
-    way : a name of `fusionlab.refine.ways.WAYS`, or another way.
+    way : ``statistics``, ``probes``, ``probes:NAME`` (of `fusionlab probes`), or another way.
     tasks : whose labels are refined; all of them by default.
     margin : what the gain of the judges must exceed, in units of its noise.
     workers : threads; as many as there are cores by default.
@@ -112,10 +112,11 @@ def refine(
     manifest = lab.labels(labels)
     _check_names(labels, name, manifest)
     policy = Policy.model_validate_json(read_note(lab.labels_path(labels)))
-    chosen = get_way(way) if isinstance(way, str) else way
     wanted = {get_task(task, "--tasks").key for task in tasks or manifest["task"].unique()}
-    for task in sorted(wanted & set(manifest["task"])):
+    present = sorted(wanted & set(manifest["task"]))
+    for task in present:
         judges_of(policy, task)
+    chosen = get_way(way, lab, present) if isinstance(way, str) else way
     report = RefineReport(name, chosen.label)
     settings = Settings(chosen, policy, margin)
     steps = _Steps(on_progress or (lambda _done, _total: None))
