@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -216,10 +217,7 @@ class _Run:
 
     def _worked_out(self, jobs: list[Job]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of a few labels at a time."""
-
-        def one(job: Job) -> Outcome:
-            return refined(self.lab, job, self.settings)
-
+        one = partial(refined, self.lab, settings=self.settings)
         for start in range(0, len(jobs), _AT_ONCE):
             found = []
             with ThreadPoolExecutor(self.workers, thread_name_prefix="refine") as threads:

@@ -44,7 +44,7 @@ def current_scores(
     versions = {name: metric_library.get(name).version for name in metrics}
     scores = scores[scores["metric_version"] == scores["metric"].map(versions)]
 
-    methods = _eligible(index)
+    methods = eligible(index)
     scores = scores[_is_current(scores, index, methods)]
     wide: pd.DataFrame = scores.pivot(index=["scene", "method"], columns="metric", values="value")
     if complete:
@@ -68,15 +68,15 @@ def current_tiles(lab: Lab, task: str, dataset: str, metrics: Sequence[str]) -> 
             columns=list(metrics), index=pd.MultiIndex.from_arrays([[]] * 3, names=places)
         )
     index = lab.index(task, dataset)
-    tiles = tiles[_is_current(tiles, index, _eligible(index))]
+    tiles = tiles[_is_current(tiles, index, eligible(index))]
     complete = tiles.groupby(places)["metric"].transform("size") == len(metrics)
     tiles = tiles[complete.groupby(tiles["scene"]).transform("all")]
     wide: pd.DataFrame = tiles.pivot(index=places, columns="metric", values="value")
     return wide.reindex(columns=list(metrics))
 
 
-def _eligible(index: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates: all but what a choice among candidates has made, such as mosaics."""
+def eligible(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates in an index: all but what was made of a choice, such as mosaics."""
     made = [t for t in index["flags"].unique() if not MADE_OF_LABELS.isdisjoint(split_flags(t))]
     return index[(index["role"] == "method") & ~index["flags"].isin(made)]
 

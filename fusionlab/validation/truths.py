@@ -12,6 +12,7 @@ from fusionlab import metrics as metric_library
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.errors import LabError
 from fusionlab.scoring.plan import plan_scenes, stamps_of
+from fusionlab.selection.scored import eligible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,9 @@ def _opinions(lab: Lab, task: str, dataset: str) -> pd.Series:
 
 def _distances(lab: Lab, task: str, dataset: str) -> pd.Series:
     """Return the PSNR (dB) to the reference, of the pixels that the index has now."""
-    plans = [plan for plan in plan_scenes(lab.index(task, dataset)) if plan.reference]
+    index = lab.index(task, dataset)
+    index = index[(index["role"] != "method") | index.index.isin(eligible(index).index)]
+    plans = [plan for plan in plan_scenes(index) if plan.reference]
     metric = metric_library.get(REFERENCE_METRIC)
     wanted = {
         stamp

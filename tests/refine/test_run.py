@@ -40,6 +40,7 @@ from fusionlab.selection.policy import Policy
 from fusionlab.store import Address
 from fusionlab.tables import labels_schema, normed_metrics, read_note, write_table
 from fusionlab.upkeep import verify
+from fusionlab.validation.truths import truths_of
 
 WEIGHTS = {"SELS": 1.0, "GERR": 1.0}
 POLICY = Policy(name="p", version=1, weights={"mff": WEIGHTS})
@@ -208,6 +209,8 @@ def test_no_policy_chooses_a_refined_label(made: Lab, tmp_path: Path) -> None:
     copied = Lab.open(shutil.copytree(made.path, tmp_path / "lab"))
     select(copied, POLICY, "again")
     pd.testing.assert_frame_equal(copied.labels("again"), copied.labels("first"))
+    (truth,) = truths_of(copied, "mff", "toy")
+    assert set(truth.known.index.get_level_values("method")) == {"good", "bad"}
 
 
 def test_a_second_run_works_out_nothing_and_changes_nothing(made: Lab) -> None:
