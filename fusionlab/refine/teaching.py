@@ -170,7 +170,7 @@ def patches(examples: Sequence[Example], count: int, side: int, rng: np.random.G
             planes = np.pad(planes, [(0, 0), *missing], mode="symmetric")
         y, x = (int(rng.integers(n - side + 1)) for n in planes.shape[1:])
         patch = planes[:, y : y + side, x : x + side]
-        flips = [axis for axis in (1, 2) if rng.integers(2)]
+        flips = tuple(axis for axis in (1, 2) if rng.integers(2))
         patch = np.flip(patch, flips)
         found[i] = patch.transpose(0, 2, 1) if rng.integers(2) else patch
     return torch.from_numpy(found)
