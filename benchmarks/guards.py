@@ -5,7 +5,7 @@
 DATA holds data sets as ``<task>/<dataset>`` of the shipped manifests. Their real outputs are judged
 as they are; in each scene the two that lie nearest to the sources' edges (GERR), one from the
 middle and, where there is one, the truth are spoiled in every way of `fusionlab.decoys.SPOILS`.
-TRAIN holds sources alone, ``<task>/<dataset>/<modality>``: there the built-in methods make the
+TRAIN holds sources alone, ``<task>/<dataset>/<modality>``: there the demo's methods make the
 candidates. The limits are those of the policy. Truths are those of synthetic blur; the references
 of other data sets are sources of another kind, or other methods' work.
 """
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from fusionlab import baselines
 from fusionlab.configs import load_yaml
 from fusionlab.decoys import DECOYS, SPOILS, spoil
+from fusionlab.demo.scenes import methods_of
 from fusionlab.images import decode, luminance
 from fusionlab.ingest import ingest
 from fusionlab.ingest.manifest import Manifest
@@ -93,7 +94,7 @@ def real_scenes(data: Path, folder: Path) -> Iterator[Scene]:
 
 
 def simulated_scenes(train: Path, each: int) -> Iterator[Scene]:
-    """Yield a few pairs of every data set, with what the built-in methods make of them."""
+    """Yield a few pairs of every data set, with what the demo's methods make of them."""
     for folder in sorted(train.glob("*/*/")):
         task = folder.parent.name
         modalities = sorted(p for p in folder.iterdir() if p.is_dir() and p.name != "reference")
@@ -109,7 +110,7 @@ def simulated_scenes(train: Path, each: int) -> Iterator[Scene]:
 
 def _simulated(task, dataset, name, pixels, truth) -> Scene:
     sources = [luminance(x) for x in pixels]
-    made = {m: luminance(baselines.apply(m, task, pixels)) for m in baselines.names(task)}
+    made = {m: luminance(baselines.apply(m, task, pixels)) for m in methods_of(task)}
     candidates = {m: (sources, image) for m, image in made.items()}
     true = luminance(decode(truth.read_bytes()).pixels) if truth else None
     return Scene(task, dataset, name, "built-in", sources, candidates, true)

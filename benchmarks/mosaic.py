@@ -39,7 +39,7 @@ import pandas as pd
 import fusionlab.mosaic.run as runner
 from fusionlab import baselines
 from fusionlab.decoys import SPOILS, spoil
-from fusionlab.demo.scenes import write_demo
+from fusionlab.demo.scenes import methods_of, write_demo
 from fusionlab.images import encode_png, luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
@@ -90,7 +90,7 @@ def write_train(train: Path, folder: Path, name: str, every: int, planted: bool)
     root = train / "mff" / name
     for truth in sorted((root / "reference").iterdir())[::every]:
         images = [read_image(next((root / m).glob(f"{truth.stem}.*"))) for m in "AB"]
-        methods = FOUR if planted else baselines.names("mff")
+        methods = FOUR if planted else methods_of("mff")
         made = {method: baselines.apply(method, "mff", images) for method in methods}
         made = spoiled_in_turn(made) if planted else made
         put(folder / "truth" / f"{truth.stem}.png", read_image(truth))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fusionlab import metrics, tables
+from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
 from fusionlab.selection import load_policy
@@ -52,7 +53,8 @@ COLUMNS = {
     "`exif_rotated`, `first_frame` (of several), `transparent_border`; how values became levels: "
     "`range:LOW..HIGH`, `window:C/W` (centre, width) as declared, `own_window:C/W` (the file's), "
     "`percentile_window:C/W` (the volume's), `clipped`; `named:SCENE`, the scene that its name "
-    "says where content says otherwise; `made:WHAT` of an image that FusionLab made",
+    "says where content says otherwise; `made:WHAT` of an image that FusionLab made: "
+    "`made:method NAME VERSION`, `made:mosaic ...`",
     "region": "`y,x,h,w`: the part of its scene that the image shows; empty is the whole",
     "alignment": "the rule that made it fit its scene, e.g. `crop`, see [Inspection]"
     "(inspection.md#images-of-another-size); empty where none was needed",
@@ -62,7 +64,7 @@ COLUMNS = {
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
-    "stage": "`ingest`, `score`, `tiles`, `select` or `mosaic`",
+    "stage": "`ingest`, `baselines`, `score`, `tiles`, `select`, `mosaic` or `refine`",
     "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
     "detail": "one sentence",
     "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",
@@ -79,10 +81,23 @@ COLUMNS = {
     "number": "1, 2, ... within the scene; the last one counts",
     "verdict": "`choose`, `accept`, `veto` or `withdraw`",
     "by": "who decided",
-    "because": "what that person said; of a mosaic, what it shows and gains",
+    "because": "what that person said; of a mosaic, what it shows and gains; of a refined label, "
+    "what was repaired and gained",
     "at": "when, UTC",
-    "chosen_by": "`policy`, `mosaic`, or the person who overruled it",
+    "chosen_by": "`policy`, `mosaic`, `refined`, or the person who overruled it",
     "policy_method": "what the policy chose",
+    "kind": "of damage: `detail`, `target`, `noise`, `halo`, `clipping`",
+    "area": "share of the pixels that have this damage, 0 to 1",
+    "strength": "how sure it is there, 0 to 1",
+    "change": "mean change of luminance that was kept there, in grey levels",
+    "kept": "share of the repair there that was kept, 0 to 1",
+    "gain": "mean gain of the judges, in units of its noise",
+    "map": "where the damage is: a gray PNG, see [Refining labels](refining.md#what-is-stored); "
+    "empty without damage",
+    "way": "how it was repaired, and the version of that",
+    "recipe": "digest of all that the outcome depends on besides pixels",
+    "digest_before": "digest of the label's pixels as they were",
+    "digest_after": "digest of the refined pixels; empty where nothing was kept",
     "stability": "0 to 1, how often the choice survives when it is shaken; missing if unknown",
     "stability_weights": "the same, by weights alone",
     "stability_metrics": "the same, by leaving out metrics",
@@ -136,6 +151,15 @@ def metric_details() -> str:
             low, high = m.range
             lines += ["```", "", f"Range {low:g} .. {high:g}. Source: {m.source}.", ""]
     return "\n".join(lines).rstrip()
+
+
+def methods() -> str:
+    """Return one line a fusion method of ours."""
+    lines = ["| name | what it does | tasks | paper |", "| --- | --- | --- | --- |"]
+    for b in BASELINES.values():
+        tasks = "all" if set(b.tasks) == set(TASKS) else ", ".join(b.tasks)
+        lines.append(f"| `{b.name}` | {b.title} | {tasks} | {b.paper} |")
+    return "\n".join(lines)
 
 
 def policies() -> str:
@@ -213,11 +237,13 @@ PARTS = {
     "scores": lambda: schema_table(tables.SCORES),
     "tiles": lambda: schema_table(tables.TILES),
     "mosaics": lambda: schema_table(tables.MOSAICS),
+    "refinements": lambda: schema_table(tables.REFINEMENTS),
     "opinions": lambda: schema_table(tables.OPINIONS),
     "overrides": lambda: schema_table(tables.OVERRIDES),
     "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
     "metric_overview": metric_overview,
     "metric_details": metric_details,
+    "methods": methods,
     "policies": policies,
     "guards": guards,
     "commands": commands,

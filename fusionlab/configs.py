@@ -67,11 +67,22 @@ def load_yaml(path: Path, model: type[ConfigT]) -> ConfigT:
         raise ConfigError(
             f"{path}: holds {kind}; expected keys such as {', '.join(model.model_fields)}"
         )
+    return checked(content, model, str(path))
+
+
+def checked(content: dict[Any, Any], model: type[ConfigT], where: str) -> ConfigT:
+    """Return `content` as `model`.
+
+    Raises
+    ------
+    ConfigError
+        Says `where`, and for each wrong key or value what was expected.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as error:
         lines = [_explain(item, model) for item in error.errors(include_url=False)]
-        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from None
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 
 def _explain(item: Any, model: type[BaseModel]) -> str:

@@ -10,7 +10,9 @@
     ├── LabError                   the lab is missing, locked, broken, or of another format
     │   ├── OutdatedError          a decision about what has changed since it was looked at
     │   └── StorageError           the disk under it is full or fails: free it, and go on
-    ├── ImageError                 bytes that are not an image we accept (carries a reason code)
+    ├── ReasonedError              carries a reason code, for a row of the rejects
+    │   ├── ImageError             bytes that are not an image we accept
+    │   └── MethodError            a fusion method that gives no image
     └── MetricInputError           arrays that a metric must not be computed on
 
 Every message says where, what was got, what was expected, and what to do.
@@ -81,8 +83,8 @@ class StorageError(LabError):
     """What the lab lies on is full, read-only or fails; the lab is as it was, and can go on."""
 
 
-class ImageError(FusionLabError):
-    """Bytes that are not an image FusionLab accepts.
+class ReasonedError(FusionLabError):
+    """An error that becomes a reject row.
 
     Parameters
     ----------
@@ -94,8 +96,16 @@ class ImageError(FusionLabError):
         self.reason, self.detail = reason, detail
         super().__init__(detail)
 
-    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[ReasonedError], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+class ImageError(ReasonedError):
+    """Bytes that are not an image FusionLab accepts."""
+
+
+class MethodError(ReasonedError):
+    """A fusion method, ours or another's program, that gives no image of its scene."""
 
 
 class MetricInputError(FusionLabError):

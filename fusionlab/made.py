@@ -36,6 +36,7 @@ class Made:
     what : how it was made, for the index; no commas.
     flags : codes of `fusionlab.flags.FLAGS`, commas between.
     region : the part of the scene that it shows, as in the index; the empty text is all of it.
+    twin : role/name of the image that it nearly equals.
     """
 
     scene: str
@@ -44,6 +45,7 @@ class Made:
     what: str
     flags: str = ""
     region: str = ""
+    twin: str = ""
 
 
 def add_made(lab: Lab, task: str, dataset: str, images: Sequence[Made]) -> None:
@@ -58,7 +60,7 @@ def add_made(lab: Lab, task: str, dataset: str, images: Sequence[Made]) -> None:
     if standing.any():
         index = index[~standing]
         lab.write_index(task, dataset, index)
-    stamps = _stamps(index[index["role"] == "source"].to_dict("records"))
+    stamps = source_stamps(index[index["role"] == "source"].to_dict("records"))
     rows = [{**_stored(lab, task, dataset, m), "inspected": stamps[m.scene]} for m in images]
     added = pd.DataFrame(rows, columns=INDEX.columns.names)
     lab.write_index(task, dataset, concat([index, added], INDEX))
@@ -73,6 +75,11 @@ def drop_made(lab: Lab, task: str, dataset: str, name: str, keep: Iterable[str])
         lab.write_index(task, dataset, index[~gone])
 
 
+def note_of(what: str) -> str:
+    """Return the notes of an image that was made in the way `what`."""
+    return f"{_MADE}{what}"
+
+
 def is_made(row: Mapping[str, Any]) -> bool:
     """Tell whether a row of the index is that of an image without a file."""
     return str(row["notes"]).startswith(_MADE)
@@ -81,12 +88,12 @@ def is_made(row: Mapping[str, Any]) -> bool:
 def outdated(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return which images of an index were made of sources that its scenes have no more."""
     held = list(rows)
-    stamps = _stamps(held)
+    stamps = source_stamps(held)
     return [row for row in held if is_made(row) and row["inspected"] != stamps.get(row["scene"])]
 
 
-def _stamps(rows: Iterable[Mapping[Any, Any]]) -> dict[str, str]:
-    """Return, by scene, one digest of its sources."""
+def source_stamps(rows: Iterable[Mapping[Any, Any]]) -> dict[str, str]:
+    """Return, by scene, one digest of its sources: the column ``inspected`` of what was made."""
     sources = sorted((r for r in rows if r["role"] == "source"), key=lambda r: int(r["position"]))
     digests: dict[str, list[str]] = {}
     for row in sources:
@@ -120,8 +127,9 @@ def _stored(lab: Lab, task: str, dataset: str, made: Made) -> dict[str, Any]:
         "bucket": bucket_name(pixels),
         "row": address.row,
         "digest": digest(pixels),
-        "notes": f"{_MADE}{made.what}",
+        "notes": note_of(made.what),
         "flags": made.flags,
         "region": made.region,
+        "twin": made.twin,
         "fit": math.nan,
     }

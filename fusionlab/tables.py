@@ -167,6 +167,7 @@ REFINEMENTS = TableSchema(
         ("kind", _STR),  # of damage
         ("method", _STR),  # the label that was refined
         ("reason", _STR),  # why nothing was kept; "" where something was
+        ("detail", _STR),  # what the judges said
         ("area", _F64),  # 0..1, share of the pixels that have this damage
         ("strength", _F64),  # 0..1, how sure it is there
         ("change", _F64),  # mean change of luminance that was kept there, in grey levels

@@ -36,6 +36,21 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
+    "baselines": {
+        "--lab",
+        "--methods",
+        "--command",
+        "--commands",
+        "--task",
+        "--dataset",
+        "--prefix",
+        "--drop",
+        "--list",
+        "--workers",
+        "--scheduler",
+        "--dry-run",
+        "--json",
+    },
     "score": {
         "--lab",
         "--metrics",
@@ -77,6 +92,17 @@ COMMANDS = {
         "--patch",
         "--seed",
         "--device",
+        "--json",
+    },
+    "refine": {
+        "--labels",
+        "--as",
+        "--lab",
+        "--tasks",
+        "--way",
+        "--margin",
+        "--workers",
+        "--dry-run",
         "--json",
     },
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
@@ -163,6 +189,13 @@ def test_the_surface_is_what_is_documented() -> None:
         for name, command in commands(typer.main.get_command(app))
     }
     assert found == COMMANDS
+
+
+def test_the_default_margin_of_refine_is_that_of_the_gate() -> None:
+    from fusionlab.refine.gate import BEYOND
+
+    parameters = typer.main.get_command(app).commands["refine"].params
+    assert [p.default for p in parameters if p.name == "margin"] == [BEYOND]
 
 
 def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -255,6 +288,7 @@ def test_audit_json_and_tables(lab: Lab, tmp_path: Path) -> None:
         "agreement_methods",
         "coverage",
         "guards",
+        "refinements",
     }
     assert sum(row["wins"] for row in frames["wins"]) == 3
     result = run("audit", "--lab", lab.path, "--csv", tmp_path / "c", "--parquet", tmp_path / "p")

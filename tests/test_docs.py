@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import typer
 from typer.testing import CliRunner
 
 from fusionlab import (
+    baselines,
     headers,
     images,
     ingest,
+    making,
     medical,
     metrics,
     mosaic,
@@ -78,6 +81,8 @@ def workplace(demo, tmp_path, monkeypatch):
     shutil.copytree(demo[0], tmp_path / "demo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FUSIONLAB_LAB", raising=False)
+    # `python` on a page is this one
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
 
@@ -194,22 +199,27 @@ def test_every_command_and_option_is_on_the_commands_page():
 
 
 def test_reason_codes_are_those_of_the_code():
-    folders = [Path(package.__file__).parent for package in (ingest, scoring, selection, mosaic)]
+    packages = (ingest, scoring, selection, mosaic, making, baselines)
+    folders = [Path(package.__file__).parent for package in packages]
     ground = [Path(m.__file__) for m in (headers, images, medical, ranges, tiffs)]
     files = [*ground, *(file for folder in folders for file in folder.glob("*.py"))]
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    raised = re.findall(r"(?:Reject|ImageError)\(\s*\"(\w+)\"", source)
+    raised = re.findall(r"(?:Reject|ImageError|MethodError)\(\s*\"(\w+)\"", source)
     raised += re.findall(r"(?:_reject\(|Fault\([\w\"]+,|\bfault =)\s*\"(\w+)\"", source)
     raised += re.findall(r"return \(?\s*\"(\w+)\",", source)
     raised += re.findall(r"reason, (?:detail|said) = \"(\w+)\"", source)
     raised += re.findall(r"\breason = \"(\w+)\"", source)
     raised += re.findall(r"\"reason\": \"(\w+)\"", source)
     raised += re.findall(r"Failed\([^)]*\"(\w+)\", detail\)", source)
+    refiner = ROOT / "fusionlab" / "refine"
+    source = "\n".join((refiner / f"{name}.py").read_text() for name in ("gate", "plan", "work"))
+    raised += re.findall(r"\"(refine_\w+)\"", source.replace('NO_CHANGE = "refine_no_change"', ""))
     text = (DOCS / "manifests.md").read_text(encoding="utf-8")
     tables = text.split("## What is rejected, and why")[1].split("\n## ")[0]
     documented = re.findall(r"^\| `(\w+)` \|", tables, re.M)
-    # encoding is not decoding: no input is rejected by it
-    assert sorted(documented) == sorted(set(raised) - {"unencodable"})
+    # encoding is not decoding: no input is rejected by it; the sources that a method cannot take
+    # are method_failed
+    assert sorted(documented) == sorted(set(raised) - {"unencodable", "sources", "size"})
 
 
 def test_the_readme_shows_the_demo_as_it_is(demo):
@@ -243,8 +253,6 @@ def test_pages_are_in_the_navigation():
     importlib.util.find_spec("material") is None, reason="mkdocs-material is not installed"
 )
 def test_the_site_builds_strictly(tmp_path):
-    import subprocess
-    import sys
 
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
     done = subprocess.run(

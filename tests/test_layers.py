@@ -12,11 +12,11 @@ LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
     | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"}
-    | {"validation", "mosaic", "overrides", "review"},
+    | {"validation", "mosaic", "overrides", "review", "making"},
     "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
-    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels"},
+    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

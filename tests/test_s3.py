@@ -29,6 +29,7 @@ from fusionlab.cli import app
 from fusionlab.errors import LabError, UsageError
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
+from fusionlab.making import choose_methods, make
 from fusionlab.objects import ObjectPath
 from fusionlab.packing import pack
 from fusionlab.paths import remove_tree, to_place
@@ -37,6 +38,7 @@ from fusionlab.selection import load_policy, select
 from fusionlab.store import Address
 
 METRICS = ["EN", "SD"]
+MADE = ["gff", "wavelet"]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +64,10 @@ def policy(tmp_path: Path) -> Path:
 
 
 def curate(manifest: Path, place: object, policy: Path) -> Lab:
-    """Ingest, score, select."""
+    """Ingest, make candidates, score, select."""
     lab = Lab.create(place)
     ingest(*load_manifest(manifest), lab, workers=2)
+    make(lab, choose_methods(MADE), workers=2)
     score(lab, METRICS, workers=2)
     select(lab, load_policy(str(policy)), "first")
     return lab
@@ -167,6 +170,7 @@ def test_the_workers_of_a_dask_cluster_read_the_object_store(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
         worker_dashboard_address="127.0.0.1:0",
     ) as cluster:  # fmt: skip
+        make(remote, choose_methods(MADE), scheduler=cluster.scheduler_address)
         score(remote, METRICS, scheduler=cluster.scheduler_address)
     scores = "scores/ivf-toy.parquet"
     assert (remote.path / scores).read_bytes() == (local.path / scores).read_bytes()

@@ -15,6 +15,7 @@ from fusionlab.audit.everything import all_frames
 from fusionlab.audit.frames import certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
 from fusionlab.audit.places import coverage, guards, places, rank_distribution
+from fusionlab.audit.repairs import refinements
 from fusionlab.audit.report import HtmlReport, write_report
 from fusionlab.audit.why import Why, why
 
@@ -35,6 +36,7 @@ __all__ = [
     "margins",
     "places",
     "rank_distribution",
+    "refinements",
     "rejects",
     "truth",
     "why",

@@ -29,6 +29,7 @@ _DIGESTS = ["digest_a", "digest_b", "digest_candidate"]
 REASONS = {
     "overridden": "a person chose one of the two, or vetoed the scene",
     "mosaic": "one of the two is a mosaic of several candidates",
+    "refined": "one of the two is a label that was repaired",
     "gone": "the candidate is not in the lab any more",
     "pixels": "the pixels of a candidate or source have changed",
     "turned_away": "one of the policies let one of the two take no part",
@@ -179,12 +180,20 @@ class _Evidence:
             who = row[f"chosen_by_{side}"]
             if who == "mosaic":
                 return "mosaic", f"{row[f'method_{side}']} is a mosaic in {manifest.name}"
+            if who == "refined":
+                return "refined", self._refined(row[f"method_{side}"], row["scene"], manifest)
             if who and who != "policy":
                 return "overridden", f"{who} chose {row[f'method_{side}']} in {manifest.name}"
         place = (*self.place, row["scene"])
         if row["change"] != "changed" and place in self.vetoed:
             return "overridden", f"{self.vetoed[place]} vetoed the scene"
         return None
+
+    def _refined(self, method: str, scene: str, manifest: Manifest) -> str:
+        labels = manifest.labels
+        here = (labels["task"] == self.place[0]) & (labels["dataset"] == self.place[1])
+        label = labels[here & (labels["scene"] == scene)].iloc[0]
+        return f"{method} is {label['runner_up']}, {label['because']}"
 
     def _missing(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         if row["change"] == "changed":

@@ -60,6 +60,18 @@ def doubts(frames: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> list[Sec
     ]
 
 
+def repairs(frames: Mapping[str, pd.DataFrame]) -> Section:
+    """Return the section on what was repaired in the labels."""
+    return Section(
+        "Refined labels",
+        [
+            "Damage that the refiner found in labels, and the labels in which its repair was kept, "
+            "for metrics that it did not look at gained by more than their noise."
+        ],
+        tables=[Tabled(table_of(frames["refinements"]), "Labels by kind of damage.")],
+    )
+
+
 def _least_certain(labels: pd.DataFrame) -> Table:
     """Return the labels with the smallest margins, each leading to its scene."""
     columns = [Column("data set"), Column("scene"), Column("label"), Column("runner-up")]

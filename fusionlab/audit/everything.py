@@ -9,6 +9,7 @@ from fusionlab.audit.critical import critical_difference
 from fusionlab.audit.frames import certainty, decoys, margins, rejects, truth, wins
 from fusionlab.audit.marks import families, fingerprints
 from fusionlab.audit.places import coverage, guards, rank_distribution
+from fusionlab.audit.repairs import refinements
 from fusionlab.audit.study import Study, study_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def all_frames(
         "agreement_methods": agreement_methods(study),
         "coverage": coverage(study),
         "guards": guards(study),
+        "refinements": refinements(study),
         "rejects": rejects(opened),
         "fingerprints": fingerprints(opened),
         "families": families(opened),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fusionlab import __version__
 from fusionlab.audit.cells import Cell, Column, Row, Table, number_cell, table_of
-from fusionlab.audit.doubts import doubts, provenance
+from fusionlab.audit.doubts import doubts, provenance, repairs
 from fusionlab.audit.figures import bars
 from fusionlab.audit.links import dataset_url, task_url
 from fusionlab.audit.scene_list import scene_list
@@ -67,6 +67,7 @@ def overview_page(study: Study, frames: Mapping[str, pd.DataFrame], policy: str)
             ),
             _winners(frames["wins"], tasks),
             *doubts(_without(frames), chosen),
+            repairs(frames),
             *provenance(_summed(frames), folded=True),
             Section(
                 "Policy",

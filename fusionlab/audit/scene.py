@@ -10,6 +10,7 @@ from fusionlab.audit.cells import MISSING, Table, number, records
 from fusionlab.audit.links import dataset_url, scene_url, task_url
 from fusionlab.audit.pictures import pictures_of
 from fusionlab.audit.ranked import decoy_reason
+from fusionlab.audit.repairs import Repaired, refiner_reason, repaired
 from fusionlab.audit.scene_tables import files_table, scores_table, texts
 from fusionlab.audit.why import reasons_of
 from fusionlab.flags import FLAGS, split_flags
@@ -75,6 +76,7 @@ class ScenePage:
     sources, candidates, truths : the images; candidates in the order of the policy.
     table : every candidate and decoy, metric by metric.
     turned_away, decisions, files : further tables; empty ones are not drawn.
+    repaired : what the refiner did; None where it never looked.
     before, after, up, task_page : pages to go to, from the report's root; may be empty.
     number, of : its place among the scenes of the data set.
     """
@@ -96,6 +98,7 @@ class ScenePage:
     turned_away: Table
     decisions: Table
     files: Table
+    repaired: Repaired | None
     before: str
     after: str
     up: str
@@ -143,6 +146,7 @@ def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
         turned_away=texts(known.turned_away.get(scene, []), "stage", "name", "reason", "detail"),
         decisions=texts(known.decisions.get(scene, []), "verdict", "method", "by", "because", "at"),
         files=files_table(entries),
+        repaired=repaired(known.repairs.get(scene, []), entries),
         before=scene_url(known.task, known.dataset, around[0]) if around[0] else "",
         after=scene_url(known.task, known.dataset, around[1]) if around[1] else "",
         up=dataset_url(known.task, known.dataset),
@@ -214,7 +218,8 @@ def _reasons(known: DatasetStudy, scene: str, label: Mapping[str, Any] | None) -
     if label is None:
         return [*ranked.reasons(scene), *ranked.turned_away(scene)]
     beware = decoy_reason(label)  # stands among the cautions
-    return [reason for reason in reasons_of(ranked, label) if reason not in beware]
+    reasons = [reason for reason in reasons_of(ranked, label) if reason not in beware]
+    return [*refiner_reason(known.repairs.get(scene, []), label), *reasons]
 
 
 def _outdated(label: Mapping[str, Any], winner: str) -> list[str]:

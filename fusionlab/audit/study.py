@@ -12,6 +12,7 @@ from fusionlab.audit.cells import records
 from fusionlab.audit.frames import TRUTH_METRIC, open_labels
 from fusionlab.audit.ranked import Ranked, rank_again
 from fusionlab.decoys import DECOY_PREFIX
+from fusionlab.refine.write import refined_name
 from fusionlab.selection.policy import Policy
 from fusionlab.tables import read_note
 
@@ -175,6 +176,17 @@ class DatasetStudy:
     def decisions(self) -> dict[str, list[dict[str, Any]]]:
         """Return scene -> the decisions of people about it, the oldest first."""
         return self._by_scene(self.study.overrides)
+
+    @cached_property
+    def refinements(self) -> pd.DataFrame:
+        """Return what the refiner found in the labels; empty where it never looked."""
+        table = self.study.lab.refinements(self.task, self.dataset)
+        return table[table["name"] == refined_name(self.study.name)]
+
+    @cached_property
+    def repairs(self) -> dict[str, list[dict[str, Any]]]:
+        """Return scene -> its rows of `refinements`."""
+        return self._by_scene(self.refinements)
 
     def _by_scene(self, frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
         mine = frame[(frame["task"] == self.task) & (frame["dataset"] == self.dataset)]

@@ -8,7 +8,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from fusionlab.audit.cells import table_of
-from fusionlab.audit.doubts import doubts, provenance
+from fusionlab.audit.doubts import doubts, provenance, repairs
 from fusionlab.audit.figures import bars, heat_map, histogram
 from fusionlab.audit.overview import dataset_table
 from fusionlab.audit.sections import Page, Section, Tabled
@@ -50,6 +50,7 @@ def task_page(study: Study, task: str, frames: Mapping[str, pd.DataFrame]) -> Pa
             _agreement(mine),
             _coverage(mine["coverage"]),
             *doubts(mine, labels),
+            repairs(mine),
             *provenance(mine, folded=True),
         ],
     )

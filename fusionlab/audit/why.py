@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fusionlab.audit.cells import records
 from fusionlab.audit.frames import open_labels
 from fusionlab.audit.ranked import Ranked, decoy_reason, mosaic_reason, rank_again, sure_reason
+from fusionlab.audit.repairs import refiner_reason
 from fusionlab.errors import LabError
 from fusionlab.naming import find_scene, rows_of
+from fusionlab.refine.write import refined_name
 from fusionlab.selection.policy import Policy
 from fusionlab.tables import read_note
 
@@ -107,8 +110,15 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
         label["method"],
         policy,
         ranked.table(label["scene"]),
-        reasons_of(ranked, label),
+        [*refiner_reason(_repairs(opened, name, label), label), *reasons_of(ranked, label)],
     )
+
+
+def _repairs(lab: Lab, name: str, label: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the refiner found in a label."""
+    table = lab.refinements(label["task"], label["dataset"])
+    mine = table[(table["scene"] == label["scene"]) & (table["name"] == refined_name(name))]
+    return records(mine)
 
 
 def reasons_of(ranked: Ranked, label: Mapping[str, Any]) -> list[str]:

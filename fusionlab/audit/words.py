@@ -30,7 +30,9 @@ def facts_of(labels: pd.DataFrame, scenes: int) -> dict[str, str]:
     if labels["stability"].notna().any():
         facts["median stability"] = _short(labels["stability"])
     people = int((~labels["chosen_by"].isin(NO_PERSON)).sum())
-    return facts | ({"chosen by people": f"{people:,}"} if people else {})
+    refined = int((labels["chosen_by"] == "refined").sum())
+    further = {"chosen by people": people, "refined": refined}
+    return facts | {name: f"{count:,}" for name, count in further.items() if count}
 
 
 def _short(values: pd.Series) -> str:

@@ -8,6 +8,7 @@
     fused = baselines.apply("laplacian", "mff", [near, far])
 """
 
-from fusionlab.baselines.registry import BASELINES, Baseline, apply, get, names
+from fusionlab.baselines.base import Baseline
+from fusionlab.baselines.registry import BASELINES, apply, get, names, table
 
-__all__ = ["BASELINES", "Baseline", "apply", "get", "names"]
+__all__ = ["BASELINES", "Baseline", "apply", "get", "names", "table"]

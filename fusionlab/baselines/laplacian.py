@@ -49,7 +49,7 @@ def decompose(plane: Plane, levels: int) -> list[Plane]:
     pyramid = []
     for _ in range(levels):
         smaller = np.asarray(cv2.pyrDown(plane), dtype=np.float64)
-        pyramid.append(plane - _up(smaller, plane.shape))
+        pyramid.append(plane - enlarge(smaller, plane.shape))
         plane = smaller
     return [*pyramid, plane]
 
@@ -58,9 +58,10 @@ def reconstruct(pyramid: Sequence[Plane]) -> Plane:
     """Return the (H, W) plane of a pyramid; the exact inverse of `decompose`."""
     *details, plane = pyramid
     for detail in reversed(details):
-        plane = detail + _up(plane, detail.shape)
+        plane = detail + enlarge(plane, detail.shape)
     return np.asarray(plane)
 
 
-def _up(plane: Plane, shape: tuple[int, ...]) -> Plane:
+def enlarge(plane: Plane, shape: tuple[int, ...]) -> Plane:
+    """Return the next finer level, of the (H, W) `shape`, that a plane predicts."""
     return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), dtype=np.float64)

@@ -14,11 +14,13 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
 from fusionlab.cli.policies import policies
 from fusionlab.cli.probing import probes
 from fusionlab.cli.questions import audit, diff, why
+from fusionlab.cli.refining import refine
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.cli.validating import validate
@@ -84,7 +86,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, score, select, mosaic, probes, audit, why, diff, validate),
+    *(ingest, baselines, score, select, mosaic, probes, refine, audit, why, diff, validate),
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, demo),
 )

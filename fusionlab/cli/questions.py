@@ -61,6 +61,8 @@ def audit(
     terminal.print_frame("Decoys that would have won", frames["decoys"])
     if len(frames["truth"]):
         terminal.print_frame("Against the known truth, PSNR in dB", frames["truth"], limit=20)
+    if len(frames["refinements"]):
+        terminal.print_frame("Refined labels, by kind of damage", frames["refinements"])
     if len(frames["rejects"]):
         terminal.print_frame("Turned away", frames["rejects"])
     if len(frames["fingerprints"]):

@@ -90,7 +90,8 @@ def ingest(
         reports.append(report.as_dict())
     _print_reports(reports, as_json)
     if not as_json:
-        terminal.err.print(f"next: fusionlab score --lab {lab}", style="dim")
+        following = "score" if any(report["methods"] for report in reports) else "baselines"
+        terminal.err.print(f"next: fusionlab {following} --lab {lab}", style="dim")
 
 
 def score(

@@ -28,15 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASET",
+    "METHODS",
     "DemoScene",
     "fuse_all",
     "make_scenes",
+    "methods_of",
     "write_demo",
     "write_manifest",
     "write_scene",
 ]
 
 DATASET = "demo"
+
+#: The methods whose outputs are the demo's candidates: few, so that its tables can be read.
+METHODS = ("mean", "max", "laplacian", "wavelet", "gff", "focus_map", "mertens")
 
 
 def make_scenes() -> list[DemoScene]:
@@ -45,7 +50,7 @@ def make_scenes() -> list[DemoScene]:
 
 
 def write_demo(root: Path) -> list[Path]:
-    """Write sources, candidates of every baseline, truths and manifests; return the manifests.
+    """Write sources, candidates of `METHODS`, truths and manifests; return the manifests.
 
     Parameters
     ----------
@@ -61,9 +66,14 @@ def write_demo(root: Path) -> list[Path]:
 
 
 def fuse_all(scene: DemoScene) -> dict[str, Image]:
-    """Return what every baseline that serves the scene's task makes of it, by its name."""
+    """Return what those of `METHODS` that serve the scene's task make of it, by their names."""
     sources = list(scene.sources.values())
-    return {m: baselines.apply(m, scene.task, sources) for m in baselines.names(scene.task)}
+    return {m: baselines.apply(m, scene.task, sources) for m in methods_of(scene.task)}
+
+
+def methods_of(task: str) -> list[str]:
+    """Return those of `METHODS` that serve a task."""
+    return [m for m in METHODS if task in baselines.get(m).tasks]
 
 
 def write_scene(scene: DemoScene, candidates: Mapping[str, Image], folder: Path) -> None:

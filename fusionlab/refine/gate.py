@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from fusionlab.refine.judges import Gain
     from fusionlab.selection.policy import Policy
 
+#: Changes with everything that changes what is kept.
+VERSION = 1
+
 #: Z and lambda above: what the mean gain of the judges must exceed, and each of them reach.
 BEYOND, LEAST = 1.5, -1.0
 
-#: Z of a repair that was taken back in parts: the judges had a say in what is left of it.
-BEYOND_IN_PARTS = 3.0
+#: As many times larger is Z for a repair that was taken back in parts: the judges had a say in it.
+IN_PARTS = 2.0
 
 #: Reason of a label that the refiner found nothing to repair in; no reject.
 NO_CHANGE = "refine_no_change"
@@ -91,7 +94,6 @@ def gate(
     policy: Policy | None = None,
     *,
     beyond: float = BEYOND,
-    beyond_in_parts: float = BEYOND_IN_PARTS,
     least: float = LEAST,
     step: float = 1.0,
     regions: bool = True,
@@ -104,7 +106,6 @@ def gate(
     sources : luminances of the scene's sources, K >= 2; the judges look at the first two.
     policy : whose metrics do not judge and whose guards must pass; without one all judges judge.
     beyond, least : Z and lambda above.
-    beyond_in_parts : Z where the repair was taken back in parts.
     step : the least difference that the label's data type holds: changes are whole multiples of it.
     regions : take the repair back where it loses.
 
@@ -124,9 +125,9 @@ def gate(
     whole = _tried(panel, before, change, np.ones(before.shape), step)
     parts = _parts(panel, before, change, step, whole) if regions else []
     passing = [trial for trial in [whole] if _passes(trial.gains, beyond, least)]
-    passing += [trial for trial in parts if _passes(trial.gains, beyond_in_parts, least)]
+    passing += [trial for trial in parts if _passes(trial.gains, IN_PARTS * beyond, least)]
     if not passing:
-        said = f"{in_words(whole.gains)}; a mean above {beyond:g} and no loss are needed"
+        said = f"{in_words(whole.gains)}; a mean above {beyond:g} and none below {least:g} are needed"
         return _refused(before, "refine_no_gain", said, whole.gains)
     best = max(passing, key=lambda trial: _weight(trial.tiles, whole.tiles))
     if policy and (guard := _newly_failed(before, best.plane, sources, policy, task)):

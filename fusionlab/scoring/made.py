@@ -31,7 +31,7 @@ def score_made(
     scenes: Sequence[str],
     *,
     workers: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_scored: Callable[[], None] | None = None,
 ) -> None:
     """Measure the images called `method` of some scenes; those of other scenes lose their scores.
 
@@ -41,7 +41,7 @@ def score_made(
     Parameters
     ----------
     workers : threads; as many as there are cores by default.
-    on_progress : called with (images done, images in all).
+    on_scored : called once an image, when it has its scores.
     """
     scores = lab.scores(task, dataset)
     known = set(metric_library.names())
@@ -53,7 +53,7 @@ def score_made(
     kept = mine[np.array(stands, dtype=bool)]
     done = set(stamps_of(kept))
     works = [work for plan in plans if (work := plan.missing(metrics, done))]
-    added = _measured(lab, works, workers or os.cpu_count() or 1, on_progress)
+    added = _measured(lab, works, workers or os.cpu_count() or 1, on_scored)
     others = scores[scores["method"] != method]
     lab.write_scores(task, dataset, concat([others, kept, added], SCORES))
 
@@ -71,14 +71,14 @@ def _measured(
     lab: Lab,
     works: list[SceneWork],
     workers: int,
-    on_progress: Callable[[int, int], None] | None,
+    on_scored: Callable[[], None] | None,
 ) -> pd.DataFrame:
     rows = []
-    advance = on_progress or (lambda _done, _total: None)
     with ThreadPoolExecutor(workers, thread_name_prefix="score") as threads:
         found = threads.map(lambda work: score_batch(lab.images.path, [work]), works)
-        for count, outcomes in enumerate(found, start=1):
+        for outcomes in found:
             measured = [outcome for outcome in outcomes if isinstance(outcome, Measured)]
             rows += [{**asdict(s), "value": v} for outcome in measured for s, v in outcome.scores]
-            advance(count, len(works))
+            if on_scored is not None:
+                on_scored()
     return pd.DataFrame(rows, columns=SCORES.columns.names)

@@ -1,9 +1,11 @@
-"""For those who write metrics: the conformance suite that FusionLab's own metrics pass.
+"""For those who write metrics or methods: the conformance suites that FusionLab's own pass.
 
->>> from fusionlab.testing import check_metric
+>>> from fusionlab.testing import check_method, check_metric
 >>> check_metric("Qabf")
+>>> check_method("laplacian")
 """
 
 from fusionlab.testing.conformance import ConformanceError, check_metric
+from fusionlab.testing.methods import check_method
 
-__all__ = ["ConformanceError", "check_metric"]
+__all__ = ["ConformanceError", "check_method", "check_metric"]

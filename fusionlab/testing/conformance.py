@@ -26,18 +26,19 @@ _PLAIN_SIDE = 64  # histograms of smaller images have too many empty levels
 
 
 class ConformanceError(AssertionError):
-    """A metric that breaks a rule.
+    """A metric or a method that breaks a rule.
 
     Parameters
     ----------
-    metric : its name.
+    name : that of the metric or method.
     rule : short name of the rule.
     detail : what was got and what was expected.
+    kind : ``"metric"`` or ``"method"``.
     """
 
-    def __init__(self, metric: str, rule: str, detail: str) -> None:
-        self.metric, self.rule, self.detail = metric, rule, detail
-        super().__init__(f"metric {metric!r} breaks the rule {rule!r}: {detail}")
+    def __init__(self, name: str, rule: str, detail: str, kind: str = "metric") -> None:
+        self.name, self.rule, self.detail, self.kind = name, rule, detail, kind
+        super().__init__(f"{kind} {name!r} breaks the rule {rule!r}: {detail}")
 
 
 def check_metric(metric: str | Metric) -> None:

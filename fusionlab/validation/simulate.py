@@ -4,7 +4,7 @@ A scene comes from a pair that has its truth, or from a photograph T that is sha
 
 .. math:: A = M T + (1 - M) (d_r * T), \quad B = (1 - M) T + M (d_r * T)
 
-M: a soft mask of random blobs, d_r: a disc of r pixels. The candidates are what the baselines make
+M: a soft mask of random blobs, d_r: a disc of r pixels. The candidates are what some methods make
 of it, and good fusions that one defect was planted in, in a grade from hardly seen to plain: what
 is best is then not always the same method, and how much worse the others are is known.
 """
@@ -87,8 +87,8 @@ def blurred_photographs(
 def candidates(scene: DemoScene) -> dict[str, Image]:
     """Return some 12 candidates of a scene by name, the same at every call.
 
-    All baselines; of each defect of `DEFECTS` one grade, planted in a good fusion: ``noisy_2`` is
-    the second grade; and in some scenes ``map``, the fusion by the true map.
+    What the demo's methods make; of each defect of `DEFECTS` one grade, planted in a good fusion:
+    ``noisy_2`` is the second grade; and in some scenes ``map``, the fusion by the true map.
     """
     rng, made = _random(scene.name), fuse_all(scene)
     good = {"map": _by_true_map(scene), **made}

@@ -39,7 +39,7 @@ def test_identical_sources_come_back(fuse, shape):
     np.testing.assert_allclose(fused, source, atol=0.05)
 
 
-@pytest.mark.parametrize("fuse", METHODS)
+@pytest.mark.parametrize("fuse", [b.fuse for b in BASELINES.values() if b.symmetric])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 5), (33, 40)])
 def test_two_sources_may_swap(fuse, shape):
     a, b = plane(shape, 1), plane(shape, 2)

@@ -66,7 +66,7 @@ def test_sources_complement_each_other(scene):
 @every_scene
 def test_some_candidate_beats_the_mean_and_every_copied_source(scene):
     sources = list(scene.sources.values())
-    fused = {n: baselines.apply(n, scene.task, sources) for n in baselines.names(scene.task)}
+    fused = scenes.fuse_all(scene)
     best = min(mse(image, scene) for image in fused.values())
     assert best < 0.9 * mse(fused["mean"], scene)
     assert best < 0.9 * min(mse(s, scene) for s in sources)
@@ -75,8 +75,7 @@ def test_some_candidate_beats_the_mean_and_every_copied_source(scene):
 def test_no_method_is_best_everywhere():
     best = set()
     for scene in SCENES:
-        sources = list(scene.sources.values())
-        fused = {n: baselines.apply(n, scene.task, sources) for n in baselines.names(scene.task)}
+        fused = scenes.fuse_all(scene)
         best.add(min(fused, key=lambda n: mse(fused[n], scene)))
     assert len(best) >= 4
     assert "mean" not in best
@@ -156,7 +155,7 @@ def test_write_demo_lays_out_folders_and_manifests(tmp_path):
         )
         expected = {f"reference/truth/{s.name}.png" for s in made}
         expected |= {f"sources/{m}/{s.name}.png" for s in made for m in s.sources}
-        expected |= {f"methods/{n}/{s.name}.png" for s in made for n in baselines.names(task)}
+        expected |= {f"methods/{n}/{s.name}.png" for s in made for n in scenes.methods_of(task)}
         assert {p.relative_to(root).as_posix() for p in root.rglob("*.png")} == expected
 
 

@@ -11,6 +11,7 @@ from refine_scenes import blurred, noisy, photograph, psnr, scene
 from fusionlab.errors import UnknownNameError, UsageError
 from fusionlab.refine.gate import NO_CHANGE, gate, judges_of
 from fusionlab.refine.judges import TILE, Gain, Panel
+from fusionlab.refine.repair import repair
 from fusionlab.selection import load_policy
 from fusionlab.selection.policy import Guard, Policy
 from fusionlab.tasks import TASKS
@@ -188,3 +189,23 @@ def test_random_changes_of_a_good_label_are_refused(seed: int) -> None:
 def test_a_gain_without_noise_is_none() -> None:
     assert Gain(0.0, 0.0).ratio == 0.0
     assert Gain(0.2, 0.1).ratio == 2.0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 70), (65, 99)])
+@pytest.mark.parametrize("kind", ["textured", "flat", "one black", "16 bit"])
+def test_repair_and_gate_are_defined_for_every_image(size: tuple[int, int], kind: str) -> None:
+    truth, near, far = scene(size, seed=7) if min(size) > 1 else 3 * (np.full(size, 99.0),)
+    if kind == "flat":
+        near = far = np.full(size, 120.0)
+    elif kind == "one black":
+        near = np.zeros(size)
+    elif kind == "16 bit":
+        truth, near, far = (x * 65280 / 65535 for x in (truth, near, far))
+    label = noisy(truth, np.s_[:, :]) if kind != "16 bit" else truth
+    step = 255 / 65535 if kind == "16 bit" else 1.0
+    for task in TASKS:
+        repaired = repair(label, [near, far], task)
+        found = gate(label, repaired.plane, [near, far], task, step=step)
+        assert found.plane.shape == size
+        assert np.isfinite(found.plane).all()
+        assert 0 <= found.plane.min() <= found.plane.max() <= 255

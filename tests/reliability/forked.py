@@ -37,6 +37,7 @@ _HEAVY = (
     "pyarrow.parquet",
     "fusionlab.cli",
     "fusionlab.ingest",
+    "fusionlab.making",
     "fusionlab.scoring",
     "fusionlab.selection",
 )

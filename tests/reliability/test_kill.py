@@ -28,6 +28,7 @@ STAGES = (
     "ingest all again",
     "score",
     "score what has changed",
+    "make candidates",
     "select",
     "select again",
 )
@@ -63,6 +64,7 @@ class Story:
         self._stage("select again", "select", "--name", "best", "--policy", folder / "two.yaml")
         self._stage("ingest what has changed", "ingest", changed(folder / "new"), "--prune")
         self._stage("score what has changed", "score", "--metrics", "EN,AG", "--workers", "1")
+        self._stage("make candidates", "baselines", "--methods", "max", "--workers", "1")
 
     def _many_scenes(self) -> None:
         """More than one batch, both when they are read and when they are measured."""

@@ -57,7 +57,7 @@ def registered(monkeypatch: pytest.MonkeyPatch):
 def broken_by(name: str) -> str:
     with pytest.raises(ConformanceError) as caught:
         check_metric(name)
-    assert caught.value.metric == name
+    assert caught.value.name == name
     assert caught.value.rule in str(caught.value)
     return caught.value.rule
 
