@@ -1,7 +1,7 @@
 r"""Decompose a label and its sources into layers, and each layer into what the sources explain.
 
-Laplacian pyramids give the details :math:`D_l` of F and of every source :math:`S_k` and a base. On
-every level, with means :math:`\langle\cdot\rangle` over 5 x 5 windows:
+Laplacian pyramids give the details :math:`D_l` of F and of every source :math:`S_k`. On every
+level, with means :math:`\langle\cdot\rangle` over 5 x 5 windows:
 
 .. math:: T = \sum_k w_k D_k, \quad w_k = \left\langle
           \frac{\langle D_k^2 \rangle^2}{\sum_j \langle D_j^2 \rangle^2} \right\rangle, \quad
@@ -71,15 +71,14 @@ class Layers:
     ----------
     label : its luminance, (H, W), 0..255.
     details : the finest level first.
-    base : what is left of the label below the coarsest detail.
-    source_bases : the same of every source.
+    low, high : least and largest tone of the sources, at half size.
     range : largest minus smallest level of the label in the window around each pixel, (H, W).
     """
 
     label: Plane
     details: list[Detail]
-    base: Layer
-    source_bases: list[Layer]
+    low: Layer
+    high: Layer
     range: Layer
 
 
@@ -93,12 +92,14 @@ def decompose(fused: Plane, sources: Sequence[Plane]) -> Layers:
     """
     _check(fused, sources)
     levels = depth(fused.shape)
-    *label, base = pyramid(fused, levels)
+    *label, _ = pyramid(fused, levels)
     apart = [pyramid(source, levels) for source in sources]
+    shades = [tones(source) for source in sources]
     details = [
         compare(mine, [planes[level] for planes in apart]) for level, mine in enumerate(label)
     ]
-    return Layers(fused, details, base, [planes[-1] for planes in apart], _range(fused))
+    low, high = reduce(np.minimum, shades), reduce(np.maximum, shades)
+    return Layers(fused, details, low, high, _range(fused))
 
 
 def compare(mine: Layer, theirs: Sequence[Layer]) -> Detail:
@@ -115,6 +116,18 @@ def mean(plane: Layer, radius: int = RADIUS) -> Layer:
     """Return the means over the (2 radius + 1)^2 windows, mirrored at the border."""
     side = 2 * radius + 1
     return np.asarray(cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REFLECT))
+
+
+def tones(plane: Plane) -> Layer:
+    """Return a (H, W) plane at half size, without its finest detail."""
+    return np.asarray(cv2.pyrDown(np.ascontiguousarray(plane, dtype=np.float32)))
+
+
+def beyond(plane: Plane, layers: Layers, tolerance: float) -> Layer:
+    """Return what the tones of a plane exceed those of the sources by, at half size; signed."""
+    shades = tones(plane)
+    above = np.maximum(shades - layers.high - tolerance, 0)
+    return np.asarray(above - np.maximum(layers.low - shades - tolerance, 0))
 
 
 def depth(shape: tuple[int, ...]) -> int:

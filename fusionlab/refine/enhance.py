@@ -4,7 +4,7 @@ r"""Enhance the damaged components of a label, and only those.
           - \text{alien}\, R
 
 What the sources have and the label lost is put back, what exceeds them is taken off, what is in no
-source is removed, and a base that left the range of the sources' bases is brought back to it. The
+source is removed, and tones that then still leave the range of the sources' are brought back. The
 changes of all levels add up; those of less than a grey level or so are not made, and none is where
 all together are not worth it.
 """
@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from fusionlab.refine.decompose import rebuild
+from fusionlab.refine.decompose import beyond, enlarge, rebuild
 
 if TYPE_CHECKING:
     from fusionlab.colour import Plane
@@ -27,11 +28,21 @@ if TYPE_CHECKING:
 def enhance(layers: Layers, findings: Findings, limits: Limits) -> Plane:
     """Return the luminance of the enhanced label, (H, W), 0..255; untouched where it is sound."""
     pairs = zip(layers.details, findings.levels, strict=True)
-    change = rebuild([*(correction(d, v) for d, v in pairs), -findings.base])
-    made = np.sign(change) * np.maximum(np.abs(change) - limits.least, 0)
-    enhanced: Plane = np.clip(layers.label + made, 0.0, 255.0)
+    changes = [correction(d, v) for d, v in pairs]
+    enhanced = layers.label
+    if changes:
+        rest = np.zeros_like(cv2.pyrDown(changes[-1]))
+        enhanced = _changed(enhanced, rebuild([*changes, rest]), limits)
+    if limits.tone:
+        off = beyond(enhanced, layers, limits.tolerance)
+        enhanced = _changed(enhanced, -enlarge(off, enhanced.shape), limits)
     changed = float(np.sqrt(np.mean(np.square(enhanced - layers.label))))
     return enhanced if changed >= limits.worth else layers.label
+
+
+def _changed(plane: Plane, change: Layer, limits: Limits) -> Plane:
+    made = np.sign(change) * np.maximum(np.abs(change) - limits.least, 0)
+    return np.asarray(np.clip(plane + made, 0.0, 255.0))
 
 
 def correction(detail: Detail, deviation: Deviation) -> Layer:

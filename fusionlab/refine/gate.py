@@ -127,7 +127,8 @@ def gate(
     passing = [trial for trial in [whole] if _passes(trial.gains, beyond, least)]
     passing += [trial for trial in parts if _passes(trial.gains, IN_PARTS * beyond, least)]
     if not passing:
-        said = f"{in_words(whole.gains)}; a mean above {beyond:g} and none below {least:g} are needed"
+        needed = f"a mean above {beyond:g} and none below {least:g} are needed"
+        said = f"{in_words(whole.gains)}; {needed}"
         return _refused(before, "refine_no_gain", said, whole.gains)
     best = max(passing, key=lambda trial: _weight(trial.tiles, whole.tiles))
     if policy and (guard := _newly_failed(before, best.plane, sources, policy, task)):

@@ -7,8 +7,8 @@ r"""Identify what a label lost or spoiled, training-free, from the local statist
 
 on every level, where it is strong enough to count (`fusionlab.refine.limits`). b and c are the
 median gain of the level, held to at most and at least 1 (b only from the third level on): a label
-whose contrast is low or high as a whole is that by choice. On the base, what leaves the range of
-the sources' bases is damage in tasks whose sources differ in sharpness only.
+whose contrast is low or high as a whole is that by choice. Tones, the image at half size, that
+leave the range of the sources' tones are damage in tasks whose sources differ in sharpness only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from fusionlab.refine.damage import Damage
-from fusionlab.refine.decompose import mean
+from fusionlab.refine.decompose import beyond, mean
 from fusionlab.refine.limits import Limits, at
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _LEAST_CONTRAST = 0.3
 _FLAT = 1.5  # range, in grey levels, of a window that is cut off
 _CUT_OFF = (0.05, 0.2)  # share of such windows nearby
 _NEARBY = 5
-_SURE = 3.0  # grey levels beyond the sources' range where a base is certainly wrong
+_SURE = 3.0  # grey levels beyond the sources' range where a tone is certainly wrong
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,18 @@ class Findings:
     Attributes
     ----------
     levels : the finest first.
-    base : what the base of the label exceeds those of the sources by, in grey levels.
     damage : the same as one map a kind.
     """
 
     levels: list[Deviation]
-    base: Layer
     damage: Damage
 
 
 def identify(layers: Layers, limits: Limits) -> Findings:
     """Find the damage of a label that was taken apart."""
     levels = [deviation(detail, level, limits) for level, detail in enumerate(layers.details)]
-    base = _beyond(layers, limits)
-    return Findings(levels, base, _damage(layers, levels, base))
+    off = beyond(layers.label, layers, limits.tolerance) if limits.tone else None
+    return Findings(levels, _damage(layers, levels, off))
 
 
 def deviation(detail: Detail, level: int, limits: Limits) -> Deviation:
@@ -115,27 +113,16 @@ def _opened(lost: Layer, radius: int) -> Layer:
     return np.asarray(np.minimum(lost, grown))
 
 
-def _beyond(layers: Layers, limits: Limits) -> Layer:
-    if not limits.tone:
-        return np.zeros_like(layers.base)
-    above = layers.base - np.max(layers.source_bases, axis=0) - limits.tolerance
-    below = np.min(layers.source_bases, axis=0) - layers.base - limits.tolerance
-    return np.asarray(np.maximum(above, 0) - np.maximum(below, 0))
-
-
-def _damage(layers: Layers, levels: list[Deviation], base: Layer) -> Damage:
+def _damage(layers: Layers, levels: list[Deviation], off: Layer | None) -> Damage:
     size = layers.label.shape
     fine = _worst(size, [v.lost for v in levels[:FINE]])
     coarse = _worst(size, [v.lost for v in levels[FINE:]])
     noise = _worst(size, [v.alien for v in levels[:FINE]])
-    halo = _worst(
-        size,
-        [
-            *(v.exaggerated for v in levels),
-            *(v.alien for v in levels[FINE:]),
-            ramp(np.abs(base), (0.0, _SURE)),
-        ],
-    )
+    halo = _worst(size, [v.exaggerated for v in levels] + [v.alien for v in levels[FINE:]])
+    if off is not None:
+        # Tones are off as well where detail is lost: that is no halo.
+        wrong = _worst(size, [ramp(np.abs(off), (0.0, _SURE))])
+        halo = np.maximum(halo, wrong * (1 - np.maximum(np.maximum(fine, coarse), noise)))
     cut_off = mean((layers.range <= _FLAT).astype(np.float32), _NEARBY)
     clipping = ramp(cut_off, _CUT_OFF) * np.maximum(fine, coarse)
     sound = 1 - clipping

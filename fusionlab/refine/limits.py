@@ -24,7 +24,7 @@ class Limits:
         stands for all coarser ones.
     opening : radius, in pixels of each level, under which a lost place is too thin to be told from
         the border between two sources; finest first, the last one as above.
-    tone : whether the base must lie between the bases of the sources.
+    tone : whether tones must lie between those of the sources.
     tolerance : grey levels by which it may leave them.
     least : change, in grey levels, that is not made; larger ones are made smaller by it.
     worth : root mean square, in grey levels, below which a change of the whole is not made.

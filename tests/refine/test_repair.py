@@ -105,7 +105,7 @@ def test_planted_damage_is_found_where_it_is(kind):
         planted = plant(truth, kind, 2, np.random.default_rng(number))
         found = repair(planted.plane, sources, "mff").damage.maps[kind] > 0.5
         overlaps.append((found & planted.mask).sum() / (found | planted.mask).sum())
-    least = {"detail": 0.6, "target": 0.35, "noise": 0.55, "halo": 0.4, "clipping": 0.25}
+    least = {"detail": 0.6, "target": 0.35, "noise": 0.55, "halo": 0.6, "clipping": 0.25}
     assert np.mean(overlaps) > least[kind]
 
 
@@ -159,7 +159,7 @@ def test_undamaged_labels_are_left_alone(method):
         truth, sources = known(scene)
         label = luminance(apply(method, "mff", list(scene.sources.values())))
         after = repair(label, sources, "mff").plane
-        assert abs(psnr(after, truth) - psnr(label, truth)) < 0.1
+        assert -0.02 < psnr(after, truth) - psnr(label, truth) < 0.2
 
 
 def test_sound_places_of_a_damaged_label_are_not_touched(pair):
@@ -189,7 +189,7 @@ def test_the_steps_in_a_row_are_the_repair(pair):
     assert np.array_equal(findings.damage.anywhere, made.damage.anywhere)
 
 
-def test_a_base_beyond_those_of_the_sources_comes_back_in_multi_focus_only(pair):
+def test_tones_beyond_those_of_the_sources_come_back_in_multi_focus_only(pair):
     truth, sources = pair
     bright = np.clip(truth + 40, 0, 255)
     assert psnr(repair(bright, sources, "mff").plane, truth) > psnr(bright, truth) + 6
