@@ -17,6 +17,9 @@ DATA and TRAIN are folders of registered pairs; DATA has outputs of methods.
 * `ablation`: the same, over all kinds, of the refiner without one of its parts.
 * `real`: labels that `robust` selects among the outputs of real methods: mean change in Qabf, VIF,
   FMI_gradient and Nabf, which neither the refiner nor its gate looks at.
+* `picture`: `refiner.jpg`, embedded multi-focus scenes: the label with planted damage, where which
+  kind was found (`detail` and `target` green, `noise` red, `halo` and `clipping` blue), the refined
+  label, the truth.
 * `speed`: labels a second on one core, 640 x 480, two sources, by part.
 """
 
@@ -50,7 +53,7 @@ from fusionlab.metrics import measure
 from fusionlab.refine import Damage, repair
 from fusionlab.refine.gate import gate
 from fusionlab.refine.limits import LIMITS, Limits
-from fusionlab.refine.planting import plant_each
+from fusionlab.refine.planting import plant, plant_each
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
 from fusionlab.store import Address
@@ -314,6 +317,36 @@ def real(options: argparse.Namespace) -> None:
     show(options, "real labels", pd.DataFrame(found))
 
 
+def picture(_options: argparse.Namespace) -> None:
+    """Draw embedded scenes with planted damage, what was found, and what became of them."""
+    lines = []
+    kinds = {"garage": "detail", "cup": "noise", "tray": "target"}
+    for scene in make_scenes():
+        if scene.task != "mff":
+            continue
+        images = list(scene.sources.values())
+        sources, truth = [luminance(image) for image in images], luminance(scene.reference)
+        sound = np.rint(luminance(baselines.apply("gff", "mff", images)))
+        damaged = plant(sound, kinds[scene.name], 2, np.random.default_rng(1)).plane
+        after, damage = WAYS["refined"](damaged, sources, "mff")
+        assert damage is not None
+        maps = damage.maps
+        found = np.stack(
+            [
+                np.maximum(maps["halo"], maps["clipping"]),
+                np.maximum(maps["detail"], maps["target"]),
+                maps["noise"],
+            ],
+            axis=2,
+        )
+        over = 0.4 * damaged[:, :, None] + 150 * found
+        gray = [np.repeat(plane[:, :, None], 3, axis=2) for plane in (damaged, after, truth)]
+        line = np.hstack([gray[0], over, *gray[1:]]).clip(0, 255).astype(np.uint8)
+        lines.append(cv2.resize(line, (1200, 1200 * line.shape[0] // line.shape[1])))
+    cv2.imwrite("refiner.jpg", np.vstack(lines))
+    print("refiner.jpg")
+
+
 def speed(options: argparse.Namespace) -> None:
     """Print labels a second on one core, 640 x 480, of a damaged multi-focus label."""
     cv2.setNumThreads(1)
@@ -347,7 +380,13 @@ def show(options: argparse.Namespace, title: str, frame: pd.DataFrame) -> None:
     print("\n".join(f"| {' | '.join(line)} |" for line in lines), flush=True)
 
 
-PARTS = {"planted": planted, "ablation": ablation, "real": real, "speed": speed}
+PARTS = {
+    "planted": planted,
+    "ablation": ablation,
+    "real": real,
+    "speed": speed,
+    "picture": picture,
+}
 
 
 def main() -> None:
@@ -355,7 +394,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--parts", default="planted,ablation,real,speed")
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
