@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import cv2
@@ -139,17 +139,20 @@ def _fine(sources: list[Floats]) -> Fine:
 
 
 def _detail(x: Floats) -> Floats:
-    return np.asarray(x - cv2.blur(x, (BASE, BASE), borderType=cv2.BORDER_REPLICATE))
+    base = np.asarray(cv2.blur(x, (BASE, BASE), borderType=cv2.BORDER_REPLICATE))
+    return np.asarray(np.subtract(x, base, out=base))
 
 
 def _edges(sources: list[Floats]) -> Edges:
-    details = [_detail(x) for x in sources]
-    details.append(np.zeros_like(details[0]))
     near = windowed(reduce(np.minimum, sources), reduce(np.maximum, sources), NEAR)
-    height = near.high - near.low
+    # In place: a new plane of this size costs more than what is done to it.
+    height = np.subtract(near.high, near.low, out=near.high)
     strong = height >= HEIGHT
-    share = np.where(strong, 1.0 / np.maximum(height, HEIGHT), 0.0)
-    detail = windowed(reduce(np.minimum, details), reduce(np.maximum, details), ENVELOPE)
+    share = np.divide(1.0, height, out=np.zeros_like(height), where=strong)
+    details = [_detail(x) for x in sources]
+    high = reduce(np.maximum, details)
+    low = reduce(partial(np.minimum, out=details[0]), details)
+    detail = windowed(np.minimum(low, 0.0, out=low), np.maximum(high, 0.0, out=high), ENVELOPE)
     return Edges(detail, share, int(np.count_nonzero(strong)))
 
 
