@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionlab.errors import ImageError, LabError, UsageError
+from fusionlab.errors import ImageError, LabError, UnknownNameError, UsageError
 from fusionlab.lab import Lab
 from fusionlab.refine import KINDS, Damage, parts
 from fusionlab.refine.examples import Example
@@ -16,6 +16,7 @@ from fusionlab.refine.measures import finer, limits_of
 from fusionlab.refine.parts import take_apart
 from fusionlab.refine.probes import Probes, boost
 from fusionlab.refine.teaching import Settings, teach
+from fusionlab.refine.ways import get_way
 
 SIZE = (72, 88)
 DAMAGED = np.s_[20:52, 30:62]
@@ -219,6 +220,20 @@ def test_several_tasks_are_repaired_by_their_own_probes_and_have_one_version(lab
     assert load_repairs(lab, "probes", ["ivf"])[1] != version
     with pytest.raises(LabError, match="no such probes"):
         load_repairs(lab, "probes", ["mef"])
+
+
+def test_ways_of_the_stage_name_their_probes_and_change_with_them(lab):
+    label, *sources = (plane.astype(float) for plane in scene(0))
+    way = get_way("probes:probes", lab, {"ivf", "mff"})
+    alone = load_repair(lab, "probes", "ivf")(label, sources, "ivf")
+    assert np.array_equal(way.repair(label, sources, "ivf").plane, alone.plane)
+    assert way.label == f"probes:probes v{load_repairs(lab, 'probes', ['ivf', 'mff'])[1]}"
+    assert get_way("probes", lab, {"ivf", "mff"}).label == way.label
+    assert get_way("statistics", lab, {"ivf"}).label.startswith("statistics v")
+    with pytest.raises(LabError, match="no such probes"):
+        get_way("probes:other", lab, {"ivf"})
+    with pytest.raises(UnknownNameError, match="unknown way to refine 'probe'"):
+        get_way("probe", lab, {"ivf"})
 
 
 def test_a_device_that_is_not_there_is_refused(lab):
