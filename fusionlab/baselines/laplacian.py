@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from fusionlab.baselines.rules import max_abs
+from fusionlab.baselines.rules import Real, max_abs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from fusionlab.colour import Plane
 
@@ -44,17 +46,18 @@ def depth(shape: tuple[int, ...]) -> int:
     return levels
 
 
-def decompose(plane: Plane, levels: int) -> list[Plane]:
+def decompose(plane: NDArray[Real], levels: int) -> list[NDArray[Real]]:
     """Return the pyramid [L_0, ..., L_{levels-1}, G_levels] of a (H, W) plane."""
-    pyramid = []
+    pyramid: list[NDArray[Real]] = []
     for _ in range(levels):
-        smaller = np.asarray(cv2.pyrDown(plane), dtype=np.float64)
+        smaller = np.asarray(cv2.pyrDown(plane), dtype=plane.dtype)
         pyramid.append(plane - enlarge(smaller, plane.shape))
         plane = smaller
-    return [*pyramid, plane]
+    pyramid.append(plane)
+    return pyramid
 
 
-def reconstruct(pyramid: Sequence[Plane]) -> Plane:
+def reconstruct(pyramid: Sequence[NDArray[Real]]) -> NDArray[Real]:
     """Return the (H, W) plane of a pyramid; the exact inverse of `decompose`."""
     *details, plane = pyramid
     for detail in reversed(details):
@@ -62,6 +65,6 @@ def reconstruct(pyramid: Sequence[Plane]) -> Plane:
     return np.asarray(plane)
 
 
-def enlarge(plane: Plane, shape: tuple[int, ...]) -> Plane:
+def enlarge(plane: NDArray[Real], shape: tuple[int, ...]) -> NDArray[Real]:
     """Return the next finer level, of the (H, W) `shape`, that a plane predicts."""
-    return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), dtype=np.float64)
+    return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), dtype=plane.dtype)

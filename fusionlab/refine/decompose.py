@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusionlab.baselines import laplacian
 from fusionlab.errors import ImageError
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def decompose(fused: Plane, sources: Sequence[Plane]) -> Layers:
     """
     _check(fused, sources)
     levels = depth(fused.shape)
-    *label, _ = pyramid(fused, levels)
-    apart = [pyramid(source, levels) for source in sources]
+    *label, _ = laplacian.decompose(_single(fused), levels)
+    apart = [laplacian.decompose(_single(source), levels) for source in sources]
     shades = [tones(source) for source in sources]
     details = [
         compare(mine, [planes[level] for planes in apart]) for level, mine in enumerate(label)
@@ -120,7 +121,7 @@ def mean(plane: Layer, radius: int = RADIUS) -> Layer:
 
 def tones(plane: Plane) -> Layer:
     """Return a (H, W) plane at half size, without its finest detail."""
-    return np.asarray(cv2.pyrDown(np.ascontiguousarray(plane, dtype=np.float32)))
+    return np.asarray(cv2.pyrDown(_single(plane)))
 
 
 def beyond(plane: Plane, layers: Layers, tolerance: float) -> Layer:
@@ -138,28 +139,8 @@ def depth(shape: tuple[int, ...]) -> int:
     return levels
 
 
-def pyramid(plane: Plane, levels: int) -> list[Layer]:
-    """Return the Laplacian pyramid [D_0, ..., D_{levels-1}, base] of a (H, W) plane."""
-    rest: Layer = np.ascontiguousarray(plane, dtype=np.float32)
-    layers = []
-    for _ in range(levels):
-        smaller = np.asarray(cv2.pyrDown(rest), dtype=np.float32)
-        layers.append(rest - enlarge(smaller, rest.shape))
-        rest = smaller
-    return [*layers, rest]
-
-
-def rebuild(layers: Sequence[Layer]) -> Layer:
-    """Return the (H, W) plane of a pyramid; the inverse of `pyramid`."""
-    *details, plane = layers
-    for detail in reversed(details):
-        plane = enlarge(plane, detail.shape) + detail
-    return plane
-
-
-def enlarge(plane: Layer, shape: tuple[int, ...]) -> Layer:
-    """Return the next finer level, (H, W) of `shape`, that a plane predicts."""
-    return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), dtype=np.float32)
+def _single(plane: Plane) -> Layer:
+    return np.ascontiguousarray(plane, dtype=np.float32)
 
 
 def _strongest(theirs: Sequence[Layer], energies: Sequence[Layer]) -> Layer:
@@ -201,7 +182,7 @@ def _solved(gram: list[list[Layer]], right: list[Layer]) -> list[Layer]:
 
 def _range(fused: Plane) -> Layer:
     window = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
-    plane = fused.astype(np.float32)
+    plane = _single(fused)
     return np.asarray(cv2.dilate(plane, window) - cv2.erode(plane, window))
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from fusionlab.refine.decompose import beyond, enlarge, rebuild
+from fusionlab.baselines.laplacian import enlarge, reconstruct
+from fusionlab.refine.decompose import beyond
 
 if TYPE_CHECKING:
     from fusionlab.colour import Plane
@@ -32,7 +33,7 @@ def enhance(layers: Layers, findings: Findings, limits: Limits) -> Plane:
     enhanced = layers.label
     if changes:
         rest = np.zeros_like(cv2.pyrDown(changes[-1]))
-        enhanced = _changed(enhanced, rebuild([*changes, rest]), limits)
+        enhanced = _changed(enhanced, reconstruct([*changes, rest]), limits)
     if limits.tone:
         off = beyond(enhanced, layers, limits.tolerance)
         enhanced = _changed(enhanced, -enlarge(off, enhanced.shape), limits)

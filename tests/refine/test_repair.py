@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fusionlab.baselines import apply
+from fusionlab.baselines import apply, laplacian
 from fusionlab.colour import luminance
 from fusionlab.demo.scenes import make_scenes
 from fusionlab.errors import ImageError, UnknownNameError
 from fusionlab.refine import KINDS, repair
-from fusionlab.refine.decompose import decompose, depth, pyramid, rebuild
+from fusionlab.refine.decompose import decompose, depth
 from fusionlab.refine.enhance import enhance
 from fusionlab.refine.identify import identify
 from fusionlab.refine.limits import LIMITS, Limits, at
@@ -43,12 +43,6 @@ def pair():
 # -- decompose ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (37, 51), (16, 200), (129, 16)])
-def test_a_pyramid_gives_its_image_back(shape):
-    plane = np.random.default_rng(0).uniform(0, 255, shape)
-    assert np.allclose(rebuild(pyramid(plane, depth(shape))), plane, atol=1e-3)
-
-
 def test_an_image_too_small_to_be_halved_has_no_details():
     assert depth((15, 300)) == 0
     assert depth((16, 300)) == 1
@@ -74,7 +68,7 @@ def test_what_no_source_has_is_alien(pair):
     _, (a, b) = pair
     noise = np.random.default_rng(1).normal(0, 10, a.shape)
     finest = decompose(a + noise, [a, b]).details[0]
-    left = np.corrcoef(finest.alien.ravel(), pyramid(noise, 1)[0].ravel())[0, 1]
+    left = np.corrcoef(finest.alien.ravel(), laplacian.decompose(noise, 1)[0].ravel())[0, 1]
     assert left > 0.9
 
 
