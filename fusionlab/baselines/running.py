@@ -135,8 +135,11 @@ def _call(command: Command, words: list[str], folder: Path, seconds: float) -> M
         # asked only now, so that whoever sets it finds the command among those that are running
         code = process.wait(0 if _stopped.is_set() else seconds)
     except subprocess.TimeoutExpired:
-        told = f"{program} was ended after {seconds:g} s; allow it more with 'timeout'"
-        return MethodError("command_timeout", told + tail.text(process))
+        _end(process)
+        code = process.wait()
+        if not _stopped.is_set():
+            told = f"{program} was ended after {seconds:g} s; allow it more with 'timeout'"
+            return MethodError("command_timeout", told + tail.text(process))
     finally:
         _end(process)
         _running.discard(process)

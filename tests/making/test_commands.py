@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -223,6 +224,19 @@ def test_an_exception_ends_what_is_running(tool: str) -> None:
         with pytest.raises(KeyboardInterrupt), ending_commands():
             raise KeyboardInterrupt
         assert "signal 9" in waiting.result().detail
+    assert not running._running
+
+
+def test_what_starts_as_a_run_is_stopped_is_ended_and_not_called_slow(
+    tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fusionlab.baselines import running
+
+    monkeypatch.setattr(running, "_stopped", threading.Event())
+    running._stopped.set()
+    error = failure(f"{tool} sleep {{a}} {{b}} {{out}}")
+    assert error.reason == "command_failed"
+    assert "signal 9" in error.detail
     assert not running._running
 
 
