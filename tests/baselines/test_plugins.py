@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
+import distributions
 import pytest
 
 from fusionlab import baselines
@@ -25,26 +25,13 @@ METHOD = Baseline("darker", "a dark mean", ("ivf", "mff"), "a test", darker)
 
 
 def install(folder: Path, name: str, code: str, target: str = "METHOD") -> None:
-    """Write a distribution as pip would leave it."""
-    module = name.replace("-", "_")
-    (folder / f"{module}.py").write_text(textwrap.dedent(code))
-    info = folder / f"{module}-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[{plugins.GROUP}]\n{module} = {module}:{target}\n")
+    distributions.install(folder, name, code, plugins.GROUP, target)
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A folder of distributions that is on sys.path; our table is made anew before and after."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    registry.table.cache_clear()
-    yield tmp_path
-    registry.table.cache_clear()
-    for name in set(sys.modules) - before:
-        if name.startswith("acme"):
-            del sys.modules[name]
+    with distributions.on_path(tmp_path, monkeypatch, registry.table.cache_clear) as folder:
+        yield folder
 
 
 def test_an_installed_method_makes_candidates(tmp_path: Path) -> None:
