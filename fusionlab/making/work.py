@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from fusionlab.errors import FusionLabError, MethodError
-from fusionlab.images import digest
 from fusionlab.inspection.fingerprint import copied_source, fingerprint
 from fusionlab.inspection.statistics import measure
+from fusionlab.scoring.work import read_block
 from fusionlab.store import ImageStore
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def make_batch(images: Place, work: MakeWork) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for scene in work.scenes:
         try:
-            sources[scene.name] = [_read(store, block) for block in scene.sources]
+            sources[scene.name] = [read_block(store, block) for block in scene.sources]
         except (FusionLabError, OSError) as error:
             reason, detail = "unreadable_pixels", str(error)
             outcomes += [Lost(scene.name, m.name, reason, detail) for m in work.methods]
@@ -105,15 +105,6 @@ def make_batch(images: Place, work: MakeWork) -> list[Outcome]:
             for scene in readable
         ]
     return outcomes
-
-
-def _read(store: ImageStore, block: Block) -> Pixels:
-    """Read one source, and check that it is the one the index means."""
-    pixels = store.read(block.address)
-    if digest(pixels) != block.digest:
-        place = f"{store.path}/{block.address.folder}/{block.address.array}[{block.address.row}]"
-        raise FusionLabError(f"{place}: is not what the index says; ingest again with --force")
-    return pixels
 
 
 def _outcome(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fusionlab.images import Pixels
     from fusionlab.paths import Place
 
     Luminance: TypeAlias = NDArray[np.uint8] | NDArray[np.float64]
@@ -250,7 +251,18 @@ def attempt(work: SceneWork, method: str, action: Callable[[], T]) -> T | Failed
 
 
 def read_luminance(store: ImageStore, block: Block) -> Luminance:
-    """Read one image, check that it is the one the index means, and return its luminance."""
+    """Return the luminance of `read_block`."""
+    return luminance(read_block(store, block))
+
+
+def read_block(store: ImageStore, block: Block) -> Pixels:
+    """Read one image, and check that it is the one the index means.
+
+    Raises
+    ------
+    LabError
+        When it cannot be read, or is another one.
+    """
     pixels = store.read(block.address)
     if (found := digest(pixels)) != block.digest:
         raise LabError(
@@ -258,4 +270,4 @@ def read_luminance(store: ImageStore, block: Block) -> Luminance:
             f"pixels have digest {found[:12]}..., the index says {block.digest[:12]}...; "
             "ingest again with --force"
         )
-    return luminance(pixels)
+    return pixels
