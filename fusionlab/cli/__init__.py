@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.exporting import export
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -87,7 +88,7 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, baselines, score, select, mosaic, probes, refine, audit, why, diff, validate),
+    *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
     train,
     *(info, verify, pack, measure, metrics, demo),
