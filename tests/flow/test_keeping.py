@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from fusionlab.errors import ModelError
 from fusionlab.flow.keeping import ModelNote, digest_of, load_model, save_model
 from fusionlab.flow.model import FusionModel, ModelSettings
@@ -62,7 +63,7 @@ def test_a_model_of_another_format_is_refused(kept):
 def test_weights_of_another_network_are_refused(kept):
     _, path = kept
     path.write_bytes(path.read_bytes().replace(rb"\"blocks\":1", rb"\"blocks\":2"))
-    with pytest.raises(ModelError, match="Missing key|state_dict"):
+    with pytest.raises(ModelError, match=r"Missing key|state_dict"):
         load_model(path)
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from fusionlab.flow.batch import Batch
 from fusionlab.flow.loss import Draw, LossSettings, draw, losses, scales_of, states, total
 from fusionlab.flow.model import FusionModel, ModelSettings

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from fusionlab.configs import checked
 from fusionlab.errors import ConfigError
 from fusionlab.flow.model import FusionModel, ModelSettings
@@ -42,7 +43,7 @@ def test_settings_survive_json():
 
 
 def test_a_wrong_setting_is_named():
-    with pytest.raises(ConfigError, match="unknown key 'sigm'. Did you mean 'sigma'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'sigm'\. Did you mean 'sigma'"):
         checked({"sigm": 1}, ModelSettings, "settings")
 
 

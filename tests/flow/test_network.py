@@ -1,11 +1,12 @@
 import pytest
 import torch
-from fusionlab.flow.batch import TASK_IDS, Batch
-from fusionlab.flow.contrast import contrasts
-from fusionlab.flow.network import Network, NetworkSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, grad, vmap
+
+from fusionlab.flow.batch import TASK_IDS, Batch
+from fusionlab.flow.contrast import contrasts
+from fusionlab.flow.network import Network, NetworkSettings
 
 TINY = NetworkSettings(widths=(4, 4, 8), blocks=1, contrast=(3, 5))
 T, TASK = torch.zeros(1), torch.tensor([1])

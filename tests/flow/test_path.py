@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from fusionlab.flow.path import between, start_of
 
 A, B = torch.tensor([[[[-1.0, 0.5]]]]), torch.tensor([[[[0.0, -0.5]]]])

@@ -3,10 +3,11 @@ import math
 import pytest
 import torch
 import torchdiffeq
-from fusionlab.errors import UsageError
-from fusionlab.flow.samplers import SOLVERS, sample
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fusionlab.errors import UsageError
+from fusionlab.flow.samplers import SOLVERS, sample
 
 #: Ours -> theirs; their rk4 is another Runge-Kutta formula of order four.
 SAME = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2"}
