@@ -31,7 +31,7 @@ from fusionlab.paths import to_place
 from fusionlab.training.curated import Curated, Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -242,7 +242,7 @@ def _is_row(row: Any, index: dict[str, Any]) -> bool:
     )
 
 
-def _holds(content: Any, kinds: dict[str, type]) -> bool:
+def _holds(content: Any, kinds: Mapping[str, type]) -> bool:
     """Tell whether `content` has all keys, with values of their kinds."""
     return isinstance(content, dict) and all(isinstance(content.get(k), kinds[k]) for k in kinds)
 
