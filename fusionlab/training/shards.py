@@ -99,7 +99,7 @@ def write_shards(
     """
     folder = to_place(folder)
     check_target(folder)
-    with hold(folder):
+    with hold(folder) as still_mine:
         if _digest_at(folder) not in (None, curated.digest):
             (folder / _INDEX).unlink()  # it would name shards that are replaced now
         names: dict[str, str] = {}
@@ -114,9 +114,11 @@ def write_shards(
             if _stands(folder / name, names[name]):
                 kept += 1
             else:
+                still_mine()
                 atomic_write_bytes(folder / name, data)
                 written += len(data)
             on_progress(len(rows), len(curated))
+        still_mine()
         _finish(folder, curated, names, rows)
     return Written(len(names), kept, written)
 
@@ -129,7 +131,12 @@ def check_target(folder: Place) -> None:
     LabError
         With the first name that does not belong there.
     """
-    names = sorted(item.name for item in folder.iterdir()) if folder.exists() else []
+    try:
+        names = sorted(item.name for item in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise LabError(f"{folder}: is a file; name an empty folder to export into") from None
     for name in names:
         if not (name == _INDEX or _is_shard(name) or name.startswith((".lock", TEMPORARY_PREFIX))):
             raise LabError(f"{folder}: holds {name!r}; name an empty folder to export into")

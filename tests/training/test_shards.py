@@ -228,6 +228,8 @@ def test_a_folder_with_anything_else_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(LabError, match=r"holds 'mine.txt'; name an empty folder"):
         write_shards(of_tasks(ivf=1), tmp_path)
+    with pytest.raises(LabError, match=r"mine.txt: is a file; name an empty folder"):
+        write_shards(of_tasks(ivf=1), tmp_path / "mine.txt")
     with pytest.raises(LabError, match="no finished export"):
         read_shards(tmp_path / "mine.txt")
     with pytest.raises(LabError, match="no finished export"):
