@@ -155,12 +155,14 @@ def read_shards(folder: Place | str, workers: int | None = None) -> Curated:
         rows[row["shard"]].append(row)
     pixels = sum(3 * 2 * row["size"][0] * row["size"][1] for row in index["examples"])
     remedy = "export fewer tasks (--tasks), or take a machine with more memory"
-    check_fits(pixels + SHARD_BYTES, f"{folder}: {len(index['examples'])} scenes", remedy)
+    threads = min(workers or os.cpu_count() or 1, max(1, len(rows)))
+    needed = pixels + min(pixels, threads * SHARD_BYTES)  # files are held while they are checked
+    check_fits(needed, f"{folder}: {len(index['examples'])} scenes", remedy)
 
     def read(name: str) -> list[Example]:
         return _read_shard(folder, index, name, rows[name])
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, "read") as pool:
+    with ThreadPoolExecutor(threads, "read") as pool:
         examples = [example for some in pool.map(read, index["shards"]) for example in some]
     curated = Curated(examples, index["labels"], index["policy_digest"])
     if curated.digest != index["digest"]:

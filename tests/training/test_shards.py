@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import make_lab, rewrite_labels, tree_bytes, write_labels
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_examples import curated, example, of_tasks
 from typer.testing import CliRunner
@@ -168,6 +168,7 @@ def test_a_truncated_shard_is_named(exported, length):
         read_shards(exported)
 
 
+@settings(max_examples=40)
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_a_changed_byte_is_never_read(tmp_path_factory, where, change):
     folder = tmp_path_factory.mktemp("changed")
