@@ -22,8 +22,9 @@ from fusionlab.refine.keeping import load_probes
 from fusionlab.refine.learned import load_repair
 from fusionlab.refine.probing import train_probes
 from fusionlab.refine.teaching import Settings
+from fusionlab.schemas import labels_schema
 from fusionlab.store import Address
-from fusionlab.tables import labels_schema, write_table
+from fusionlab.tables import write_table
 
 TINY = Settings(steps=6, batch=2, patch=12, every=3)
 
