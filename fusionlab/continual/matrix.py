@@ -58,7 +58,7 @@ def forgetting(r: ArrayLike) -> float:
 
 
 def gap(r: ArrayLike, reached: ArrayLike) -> float:
-    """Return by how much less than `reached` (T,) the last stage of R (stages, T) is, on average."""
+    """Return how much less than `reached` (T,) the last stage of R (stages, T) is, on average."""
     return float(np.mean(np.asarray(reached, dtype=float) - np.asarray(r, dtype=float)[-1]))
 
 

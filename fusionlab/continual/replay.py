@@ -8,12 +8,12 @@ only drops its last:
   shows alone, and the least are kept: a uniform sample without replacement, whatever the order in
   which patches are offered, of which a shorter one is the beginning. (Bottom-k sampling; what
   Vitter's reservoir, ACM Transactions on Mathematical Software 11, 1985, draws as well.)
-- ``coverage``: farthest first. Of each patch five features are taken: mean and standard deviation of
-  the label, its mean gradient, mean of ``|a - b|`` and of ``a - b``, each divided by its standard
-  deviation over the patches. First comes the patch that is nearest to the mean, then always the one
-  that is farthest from all that were taken. No patch is farther from the nearest of the first k
-  than twice the least distance that any k patches could reach. (Gonzalez, "Clustering to minimize
-  the maximum intercluster distance", Theoretical Computer Science 38, 1985.)
+- ``coverage``: farthest first. Of each patch five features are taken: mean and standard deviation
+  of the label, its mean gradient, mean of ``|a - b|`` and of ``a - b``, each divided by its
+  standard deviation over the patches. First comes the patch that is nearest to the mean, then
+  always the one that is farthest from all that were taken. No patch is farther from the nearest of
+  the first k than twice the least distance that any k patches could reach. (Gonzalez, "Clustering
+  to minimize the maximum intercluster distance", Theoretical Computer Science 38, 1985.)
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Replay:
     def draw(
         self, step: int, count: int, rank: int = 0, world: int = 1
     ) -> list[tuple[Patch, tuple[int, ...], bool]]:
-        """Return the old patches of a step with how each is turned: axes to flip, transposed or not.
+        """Return the old patches of a step and how each is turned: axes to flip, transposed or not.
 
         It depends on the seed and the step alone. Tasks take turns, and each patch of a task comes
         once before any comes again.
