@@ -118,7 +118,7 @@ def test_fisher_takes_convolutions_with_channels_last():
 
 @pytest.mark.parametrize("batches", [[], [(torch.full((2, 3), torch.nan), torch.zeros(2, 2))]])
 def test_fisher_of_nothing_or_of_nan_is_an_error(batches):
-    with pytest.raises(LabError, match="of [02] samples is not finite"):
+    with pytest.raises(LabError, match=r"of [02] samples is not finite"):
         fisher(linear().float(), squared, batches)
 
 
