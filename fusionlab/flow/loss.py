@@ -28,6 +28,8 @@ from fusionlab.configs import Config
 from fusionlab.flow.path import between
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from fusionlab.flow.batch import Batch
@@ -80,24 +82,33 @@ class Draw:
     own: Tensor
     task: Tensor
 
-    def to(self, device: torch.device | str) -> Draw:
-        """Return the same on another device."""
-        return Draw(*(v.to(device) for v in (self.t, self.x_0, self.own, self.task)))
+    def part(self, which: slice) -> Draw:
+        """Return some of the draws."""
+        return Draw(*(v[which] for v in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the four tensors, in the order of the fields."""
+        return self.t, self.x_0, self.own, self.task
 
 
 def draw(
-    batch: Batch, model: FusionModel, settings: LossSettings, generator: torch.Generator
+    batch: Batch, model: FusionModel, settings: LossSettings, generators: Sequence[torch.Generator]
 ) -> Draw:
-    """Draw times and starts for a batch; all numbers come from `generator`, of the CPU."""
-    count, device = len(batch), batch.label.device
-    chance = torch.rand(4, count, generator=generator)
+    """Draw times and starts for a batch.
+
+    Parameters
+    ----------
+    generators : on the CPU, one a patch, so that a patch gets the same in whatever batch it is.
+    """
+    device = batch.label.device
+    chance = torch.stack([torch.rand(4, generator=g) for g in generators]).to(device).unbind(1)
     flows = model.settings.objective != "regression"
     moves = chance[0] >= (settings.still if flows else 1.0)
     return Draw(
-        (moves * chance[1]).to(device),
-        model.start(batch.a, batch.b, generator),
-        (moves & (chance[2] < settings.own)).to(device),
-        torch.where((chance[3] < settings.unknown).to(device), 0, batch.task),
+        moves * chance[1],
+        model.start(batch.a, batch.b, generators),
+        moves & (chance[2] < settings.own),
+        torch.where(chance[3] < settings.unknown, 0, batch.task),
     )
 
 

@@ -7,8 +7,8 @@ The network predicts the end of the path, :math:`\hat x_1(x_t, a, b, t)`. Its ve
 
 Both are :math:`x_1 - x_0` on the path where the prediction is right, and the loss is the same. With
 a straight velocity the fused image is the mean of the predictions of all Euler steps; with the
-other one it is the last of them. Where :math:`x_0` holds noise it is no function of the sources, and only
-the second can be had.
+other one it is the last of them. Where :math:`x_0` holds noise it is no function of the sources,
+and only the second can be had.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from fusionlab.flow.path import Start, per_image, start_of
 from fusionlab.flow.samplers import Solver, sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from fusionlab.flow.samplers import Velocity
@@ -102,9 +104,21 @@ class FusionModel(nn.Module):
         """Return how far a velocity depends on pixels, to each side."""
         return self.settings.network.reach
 
-    def start(self, a: Tensor, b: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return x_0 of sources (N, 1, H, W) in -1..1."""
-        return start_of(a, b, self.settings.start, self.settings.sigma, generator)
+    def start(self, a: Tensor, b: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
+        """Return x_0 of sources (N, 1, H, W) in -1..1.
+
+        Parameters
+        ----------
+        generators : of the noise, if there is any, on the CPU: one an image, or none for torch's
+            own.
+        """
+        settings = self.settings
+        sigma = 1.0 if settings.start == "noise" else settings.sigma
+        if not sigma:
+            return start_of(a, b, settings.start)
+        each: Sequence[torch.Generator | None] = generators or [None] * len(a)
+        noise = torch.stack([torch.randn(a.shape[1:], generator=g) for g in each])
+        return start_of(a, b, settings.start, sigma * noise.to(a))
 
     def predict(self, x_t: Tensor, a: Tensor, b: Tensor, t: Tensor, task: Tensor) -> Tensor:
         """Return the predicted x_1, not clipped; the parameters are those of `forward`."""
@@ -133,7 +147,7 @@ class FusionModel(nn.Module):
         *,
         steps: int | None = None,
         solver: Solver | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] = (),
         velocity: Velocity | None = None,
     ) -> Tensor:
         """Return the fused luminance (N, 1, H, W) in -1..1.
@@ -142,13 +156,13 @@ class FusionModel(nn.Module):
         ----------
         a, b, task : as of `forward`.
         steps, solver : those of the settings by default.
-        generator : of the noise in x_0, if there is any.
+        generators : of the noise in x_0, if there is any: one an image.
         velocity : of state and time, in place of one call of the network for the whole image.
         """
         settings = self.settings
         x_1 = sample(
             velocity or partial(self._velocity, a, b, task),
-            self.start(a, b, generator),
+            self.start(a, b, generators),
             settings.steps if steps is None else steps,
             solver or settings.solver,
         )

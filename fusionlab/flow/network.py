@@ -69,7 +69,7 @@ class NetworkSettings(Config):
     @property
     def reach(self) -> int:
         """Return how far a pixel that the output at a pixel depends on can be, along an axis."""
-        scales = [self.fold * 2**level for level in range(len(self.widths))]
+        scales = [int(self.fold * 2**level) for level in range(len(self.widths))]
         convolutions = sum(scale * 4 * self.blocks for scale in scales[:-1]) + scales[0]
         coarsest = scales[-1] * 2 * self.blocks
         return convolutions + coarsest + self.stride + 2 + 1 + max(self.contrast, default=1) // 2
@@ -92,7 +92,8 @@ class Block(nn.Module):
         """Return features (N, C, H, W) of features of that shape and a condition (N, 64)."""
         scale, shift = self.film(condition)[:, :, None, None].chunk(2, dim=1)
         hidden = self.first(functional.silu(x)) * (1 + scale) + shift
-        return x + self.second(functional.silu(hidden))
+        added: Tensor = self.second(functional.silu(hidden))
+        return x + added
 
 
 class Level(nn.Module):

@@ -24,25 +24,26 @@ if TYPE_CHECKING:
 Start = Literal["mean", "max", "a", "b", "noise"]
 
 
-def start_of(
-    a: Tensor, b: Tensor, start: Start, sigma: float = 0.0, generator: torch.Generator | None = None
-) -> Tensor:
+def start_of(a: Tensor, b: Tensor, start: Start, noise: Tensor | None = None) -> Tensor:
     """Return x_0 of sources (N, 1, H, W) in -1..1.
 
     Parameters
     ----------
-    sigma : of the noise that is added, in units of the luminance; of ``noise`` it is always 1.
-    generator : of the noise, on the CPU, so that every device gets the same.
+    noise : (N, 1, H, W), of the standard deviation that is wanted; it is added, and of ``noise`` it
+        is all there is.
     """
-    if start == "noise":
-        return _noise(a, generator)
-    x_0 = {
-        "mean": lambda: (a + b) / 2,
-        "max": lambda: torch.maximum(a, b),
-        "a": lambda: a,
-        "b": lambda: b,
-    }[start]()
-    return x_0 + sigma * _noise(a, generator) if sigma > 0 else x_0
+    match start:
+        case "mean":
+            x_0 = (a + b) / 2
+        case "max":
+            x_0 = torch.maximum(a, b)
+        case "a":
+            x_0 = a
+        case "b":
+            x_0 = b
+        case "noise":
+            x_0 = torch.zeros_like(a)
+    return x_0 if noise is None else x_0 + noise
 
 
 def between(x_0: Tensor, x_1: Tensor, t: Tensor) -> Tensor:
@@ -54,7 +55,3 @@ def between(x_0: Tensor, x_1: Tensor, t: Tensor) -> Tensor:
 def per_image(values: Tensor) -> Tensor:
     """Return (N,) as (N, 1, 1, 1)."""
     return values.reshape(-1, 1, 1, 1)
-
-
-def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(like.shape, generator=generator).to(like)
