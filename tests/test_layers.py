@@ -27,7 +27,8 @@ LAYERS = {
         "tasks",
     }
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
-    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"},
+    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
+    | {"labelled", "cropping", "memory"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)
