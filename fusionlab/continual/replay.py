@@ -28,6 +28,7 @@ import torch
 from pydantic import Field
 
 from fusionlab.configs import Config
+from fusionlab.cropping import turned
 from fusionlab.errors import UsageError
 from fusionlab.flow.batch import TASK_IDS, Batch
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Planes = NDArray[np.uint16]
+    Turn = tuple[bool, bool, bool]
 
 #: Half of the levels of a plane: ``x = level / HALF - 1`` is in -1..1.
 _HALF = 32767.5
@@ -134,41 +136,31 @@ class Replay:
         self.kept[task] = [_own(offered[i]) for i in chosen]
         self.kept = {key: self.kept[key][:most] for key in tasks}
 
-    def draw(
-        self, step: int, count: int, rank: int = 0, world: int = 1
-    ) -> list[tuple[Patch, tuple[int, ...], bool]]:
-        """Return the old patches of a step and how each is turned: axes to flip, transposed or not.
+    def draw(self, step: int, count: int) -> list[tuple[Patch, Turn]]:
+        """Return the old patches of a step, and how each is flipped and turned.
 
         It depends on the seed and the step alone. Tasks take turns, and each patch of a task comes
         once before any comes again.
-
-        Parameters
-        ----------
-        rank, world : of the `count` patches, only each `world`-th from `rank` on.
         """
-        return [
-            self._at(position) for position in range(step * count + rank, (step + 1) * count, world)
-        ]
+        return [self._at(position) for position in range(step * count, (step + 1) * count)]
 
-    def _at(self, position: int) -> tuple[Patch, tuple[int, ...], bool]:
-        tasks = list(self.kept)
-        turn, number = divmod(position, len(tasks))
-        patches = self.kept[tasks[number]]
+    def _at(self, position: int) -> tuple[Patch, Turn]:
+        turn, number = divmod(position, len(self.kept))
+        patches = list(self.kept.values())[number]
         again, index = divmod(turn, len(patches))
         order = np.random.default_rng([self.settings.seed, 1, number, again])
-        turned = np.random.default_rng([self.settings.seed, 2, position]).integers(2, size=3)
-        axes = tuple(axis for axis in (1, 2) if turned[axis])
-        return patches[order.permutation(len(patches))[index]], axes, bool(turned[0])
+        coins = np.random.default_rng([self.settings.seed, 2, position]).integers(2, size=3) == 1
+        turns = (bool(coins[0]), bool(coins[1]), bool(coins[2]))
+        return patches[order.permutation(len(patches))[index]], turns
 
-    def batch(self, step: int, count: int, rank: int = 0, world: int = 1) -> Batch:
+    def batch(self, step: int, count: int) -> Batch:
         """Return the patches of `draw`, flipped and turned, as the network takes them."""
-        drawn = self.draw(step, count, rank, world)
-        turned = [_turned(*one) for one in drawn]
-        planes = torch.from_numpy(np.stack(turned).astype(np.float32) / np.float32(_HALF) - 1)
+        drawn = self.draw(step, count)
+        levels = np.stack([turned(patch.planes, *turn) for patch, turn in drawn])
+        planes = torch.from_numpy(levels.astype(np.float32) / np.float32(_HALF) - 1)
         label, a, b = planes.unsqueeze(2).unbind(1)
-        patches = [patch for patch, _, _ in drawn]
-        task = torch.tensor([TASK_IDS[patch.task] for patch in patches])
-        weight = torch.tensor([patch.weight for patch in patches], dtype=torch.float32)
+        task = torch.tensor([TASK_IDS[patch.task] for patch, _ in drawn])
+        weight = torch.tensor([patch.weight for patch, _ in drawn], dtype=torch.float32)
         return Batch(label.contiguous(), a.contiguous(), b.contiguous(), task, weight)
 
     def state_dict(self) -> dict[str, Any]:
@@ -198,11 +190,6 @@ def _own(patch: Patch) -> Patch:
     """Return a patch that does not keep its whole scene in memory."""
     notes = {name: getattr(patch, name) for name in _NOTES}
     return Patch(planes=patch.planes.copy(), **notes)
-
-
-def _turned(patch: Patch, axes: tuple[int, ...], transposed: bool) -> Planes:
-    planes = np.flip(patch.planes, axes)
-    return planes.transpose(0, 2, 1) if transposed else planes
 
 
 def features(patch: Patch) -> NDArray[np.float64]:

@@ -129,22 +129,14 @@ def filled(**settings):
 def test_draw_is_a_pure_function_that_takes_tasks_in_turn_and_every_patch_once():
     replay, again = filled(), filled()
     late = again.draw(5, 3)
-    assert [(p.place, p.y, *how) for p, *how in replay.draw(5, 3)] == [
-        (p.place, p.y, *how) for p, *how in late
+    assert [(p.place, p.y, how) for p, how in replay.draw(5, 3)] == [
+        (p.place, p.y, how) for p, how in late
     ]
-    drawn = [p for step in range(6) for p, _, _ in replay.draw(step, 3)]
+    drawn = [p for step in range(6) for p, _ in replay.draw(step, 3)]
     assert [p.task for p in drawn] == ["ivf", "mff"] * 9
     assert len({id(p) for p in drawn}) == 18
-    assert [id(p) for p in drawn] != [id(p) for p in (q for s in range(6, 12) for q, _, _ in
-                                                      replay.draw(s, 3))]  # fmt: skip
-
-
-def test_ranks_share_a_batch():
-    replay = filled()
-    whole = replay.batch(4, 6)
-    parts = [replay.batch(4, 6, rank, 2) for rank in (0, 1)]
-    assert torch.equal(whole.label[0::2], parts[0].label)
-    assert torch.equal(whole.label[1::2], parts[1].label)
+    later = [p for step in range(6, 12) for p, _ in replay.draw(step, 3)]
+    assert [id(p) for p in drawn] != [id(p) for p in later]
 
 
 def test_batch_shows_what_was_kept():
@@ -153,7 +145,7 @@ def test_batch_shows_what_was_kept():
     assert batch.label.shape == (4, 1, SIDE, SIDE)
     assert batch.task.tolist() == [1, 4, 1, 4]
     assert batch.weight.tolist() == [0.5] * 4
-    drawn, _, _ = replay.draw(0, 4)[0]
+    drawn, _ = replay.draw(0, 4)[0]
     for tensor, plane in zip((batch.label, batch.a, batch.b), drawn.planes, strict=True):
         levels = ((tensor[0, 0] + 1) * 32767.5).round().to(torch.int32)
         assert sorted(levels.flatten().tolist()) == sorted(plane.flatten().tolist())
