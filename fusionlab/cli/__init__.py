@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.continual import continual
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -87,6 +88,7 @@ def _root(
 
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, audit, why, diff, validate),
+    continual,
     *(override, overrides, review),
     *(info, verify, pack, measure, metrics, demo),
 )

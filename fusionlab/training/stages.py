@@ -198,10 +198,12 @@ class Stages:
         self._finish(stage, trainer.averaged)
 
     def _train_settings(self, stage: Stage) -> TrainSettings:
+        """Return the settings of a stage: its seed, and a warm-up of a tenth of it at most."""
         train = self.settings.train
-        return train.model_copy(
-            update={"patches": train.patches.model_copy(update={"seed": stage.seed})}
-        )
+        patches = train.patches.model_copy(update={"seed": stage.seed})
+        warmup = min(train.optimiser.warmup, self.steps(stage) // 10)
+        optimiser = train.optimiser.model_copy(update={"warmup": warmup})
+        return train.model_copy(update={"patches": patches, "optimiser": optimiser})
 
     def _begin(self, stage: Stage) -> FusionModel:
         """Return the model that a stage begins with, and the scales of its tasks' losses."""

@@ -11,14 +11,15 @@ import pandas as pd
 
 from fusionlab.atomic import atomic_write_bytes
 from fusionlab.configs import Config
-from fusionlab.continual.matrix import COLUMNS, measures, spread
+from fusionlab.continual.matrix import COLUMNS, MEASURES, measures, spread
 from fusionlab.errors import UnknownNameError, UsageError
 from fusionlab.lock import hold
 from fusionlab.schemas import FORGETTING
 from fusionlab.tables import write_table
 from fusionlab.tasks import TASKS
 from fusionlab.terminal import records
-from fusionlab.training.figures import page
+from fusionlab.training.figures import page, with_spread
+from fusionlab.training.settings import NETWORKS
 from fusionlab.training.splitting import position, split
 from fusionlab.training.stages import STRATEGIES, Stages, StageSettings, chain
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from fusionlab.flow.network import NetworkSettings
     from fusionlab.training.curated import Curated
     from fusionlab.training.distributed import Workers
     from fusionlab.training.loop import Progress
@@ -86,11 +88,38 @@ class StudyReport:
         """Return their means and standard deviations over orders and seeds."""
         return spread(self.measures)
 
+    def shown(self) -> dict[str, pd.DataFrame]:
+        """Return a table for people of each metric: a row a strategy."""
+        found = {}
+        for metric, table in self.table.groupby("metric", sort=False):
+            cells = {
+                name: [
+                    with_spread(*pair)
+                    for pair in zip(table[name], table[f"{name}_sd"], strict=True)
+                ]
+                for name in MEASURES
+            }
+            found[str(metric)] = table[["strategy", "cells"]].assign(**cells)
+        return found
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
         names = ("cells", "stages", "trained", "steps", "learned", "judged", "seconds")
         found = {name: getattr(self, name) for name in names}
         return {**found, "measures": records(self.measures), "table": records(self.table)}
+
+
+def network_of(name: str) -> NetworkSettings:
+    """Return a network by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is none of that name.
+    """
+    if name not in NETWORKS:
+        raise UnknownNameError("network", name, NETWORKS)
+    return NETWORKS[name]
 
 
 def study(

@@ -125,7 +125,7 @@ def test_a_second_run_does_nothing_and_another_one_gives_the_same_bytes(trained,
     assert run(tmp_path, "ewc+replay")[2] == cells["ewc+replay"][2]
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -134,16 +134,16 @@ def test_a_stage_that_was_killed_ends_with_the_same_bytes(trained, tmp_path):
 
     def kill(progress):
         if progress.step == 3:
-            raise Killed
+            raise KilledError
 
     for stage in cell:
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             made.train(stage, kill)
         assert not made.is_trained(stage)
         state = made.run_folder(stage).load_state()
         assert state["step"] == 2
         stages(tmp_path).train(stage)
-    assert list(state["replay"]["ivf"]["place"])[0].startswith("ivf/toy/")
+    assert state["replay"]["ivf"]["place"][0].startswith("ivf/toy/")
     assert int(state["ewc"]["tasks"]) == 1
     assert made.run_folder(cell[-1]).model.read_bytes() == trained[1]["ewc+replay"][2]
     assert made.run_folder(cell[-1]).load_state() is None
@@ -195,8 +195,7 @@ def test_other_pixels_are_another_stage(tmp_path):
 
 
 def test_judging_is_done_once_and_again_for_other_scenes(trained):
-    folder, cells = trained
-    made, cell, _ = cells["joint"]
+    made, cell, _ = trained[1]["joint"]
     found = made.judge(cell[0])
     assert set(found["task"]) == {"ivf", "mff"}
     assert {"PSNR", "SSIM"} <= set(found["metric"])
@@ -227,6 +226,10 @@ def test_a_folder_with_another_stage_is_an_error(tmp_path):
 def model():
     torch.manual_seed(0)
     return FusionModel(TRAIN.model)
+
+
+def _gradient(weight):
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad
 
 
 @pytest.mark.parametrize("relative", ["task", "sample", "none"])
