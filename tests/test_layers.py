@@ -14,20 +14,9 @@ LAYERS = {
     | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"}
     | {"validation", "mosaic", "overrides", "review", "making"},
     "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
-    "ground": {
-        "colour",
-        "flags",
-        "store",
-        "lab",
-        "tables",
-        "schemas",
-        "atomic",
-        "configs",
-        "images",
-        "tasks",
-    }
+    "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
-    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
+    | {"sheets", "headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
     | {"labelled", "cropping", "memory"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

@@ -9,17 +9,29 @@ import typer
 
 from fusionlab import terminal
 from fusionlab.cli.options import JsonOption, LabOption, split_names, write_frames
+from fusionlab.cli.training import curated_of, local_folder, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fusionlab.lab import Lab
     from fusionlab.training.study import StudyReport, StudySettings
 
 
 def continual(
-    labels: Annotated[str, typer.Option("--labels", help="The labels manifest to learn from.")],
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="The labels manifest to learn from.")
+    ] = None,
     lab: LabOption = Path("lab"),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Learn from this folder of fusionlab export instead of a lab."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="YAML of training settings, as of train; options win."
+        ),
+    ] = None,
     strategies: Annotated[
         str, typer.Option(help="Some of naive, ewc, replay, ewc+replay, joint, single.")
     ] = "naive,ewc,replay,ewc+replay,joint,single",
@@ -35,11 +47,11 @@ def continual(
         int, typer.Option(min=1, help="Steps of a stage; joint has those of all stages.")
     ] = 1000,
     network: Annotated[
-        str, typer.Option(help="small (0.2 M weights) or default (1.4 M).")
+        str | None, typer.Option(help="small (0.2 M) or default (1.4 M parameters).")
     ] = "small",
-    objective: Annotated[str, typer.Option(help="flow, regression or noise-flow.")] = "flow",
-    batch: Annotated[int, typer.Option(min=2, help="Patches a step.")] = 16,
-    patch: Annotated[int, typer.Option(min=8, help="Side of a patch, in pixels.")] = 64,
+    objective: Annotated[str | None, typer.Option(help="flow, regression or noise-flow.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Patches a step.")] = None,
+    patch: Annotated[int | None, typer.Option(min=16, help="Side of a patch, in pixels.")] = None,
     ewc_weight: Annotated[float, typer.Option(min=0, help="Lambda of elastic weights.")] = 0.1,
     ewc_shape: Annotated[
         str, typer.Option(help="What is done to the Fisher information: raw, clip or sqrt.")
@@ -60,14 +72,15 @@ def continual(
         float, typer.Option(min=0.01, max=0.9, help="Of the scenes, held out to judge by.")
     ] = 0.15,
     exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="A task, data set or scene that is left out; may be repeated."),
+        str | None,
+        typer.Option(help="Neither learn from nor judge by these, e.g. ivf/vifb,mff/lytro."),
     ] = None,
     scenes: Annotated[
         int, typer.Option(min=1, help="Scenes of a task that stages are judged by, at most.")
     ] = 8,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the study. Default: LAB/studies/LABELS.")
+        Path | None,
+        typer.Option(help="Folder of the study. Default: LAB/studies/LABELS, or studies/LABELS."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Folder to write the tables to as CSV.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
@@ -90,25 +103,26 @@ def continual(
     Example: fusionlab continual --lab lab --labels first --seeds 0,1,2
     """
     from fusionlab.configs import checked
-    from fusionlab.lab import Lab
     from fusionlab.training.distributed import Workers, choose_device
-    from fusionlab.training.reading import read_curated
-    from fusionlab.training.study import StudySettings, network_of, study
+    from fusionlab.training.study import StudySettings, study
 
-    opened = Lab.open(lab)
+    given = {
+        "model.objective": objective,
+        "model.network": network,
+        "steps": steps_per_task,
+        "patches.batch": batch,
+        "patches.patch": patch,
+    }
+    train = settings_of(config, given)
     content = {
         "strategies": split_names(strategies, "--strategies"),
-        "orders": _orders(opened, labels, orders),
+        "orders": [order.split("-") for order in split_names(orders, "--orders") or []],
         "seeds": split_names(seeds, "--seeds"),
         "share": share,
-        "exclude": exclude or [],
+        "exclude": split_names(exclude, "--exclude") or [],
         "scenes": scenes,
         "stages": {
-            "train": {
-                "model": {"objective": objective, "network": network_of(network)},
-                "patches": {"batch": batch, "patch": patch},
-                "steps": steps_per_task,
-            },
+            "train": train.model_dump(),
             "ewc": {"weight": ewc_weight, "shape": ewc_shape},
             "replay": {
                 "share": replay_share,
@@ -119,9 +133,10 @@ def continual(
         },
     }
     settings: StudySettings = checked(content, StudySettings, "fusionlab continual")
-    curated = read_curated(opened, labels, tasks=settings.orders[0])
+    curated = curated_of(lab, labels, data)
+    studies = Path("studies") if data else local_folder(lab) / "studies"
+    folder = out or studies / curated.labels
     workers = Workers(choose_device(device))
-    folder = _folder(opened, out, labels)
     with terminal.progress("steps") as advance:
         report = study(
             *(curated, settings, folder, workers),
@@ -135,26 +150,6 @@ def continual(
         terminal.print_json(report.as_dict())
         return
     _print(report, folder, dry_run)
-
-
-def _orders(lab: Lab, labels: str, orders: str | None) -> list[list[str]]:
-    from fusionlab.tasks import TASKS, get_task
-
-    if orders is None:
-        found = set(lab.labels(labels)["task"])
-        return [[task for task in TASKS if task in found]]
-    cut = [order.split("-") for order in split_names(orders, "--orders") or []]
-    return [[get_task(task, "--orders").key for task in order] for order in cut]
-
-
-def _folder(lab: Lab, out: Path | None, labels: str) -> Path:
-    """Return the folder of a study; it must be a local one."""
-    from fusionlab.errors import UsageError
-
-    folder = out or lab.path / "studies" / labels
-    if not isinstance(folder, Path):
-        raise UsageError(f"{folder}: a study is kept in a local folder; name one: --out FOLDER")
-    return folder
 
 
 def _print_stage(name: str, values: pd.Series) -> None:

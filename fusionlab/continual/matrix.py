@@ -88,12 +88,16 @@ def measures(results: pd.DataFrame) -> pd.DataFrame:
         rows of the same order and seed; a gap to what is not there is nan.
     """
     cells = ["order", "seed", "metric"]
-    upper = {name: results[results["strategy"] == name] for name in (JOINT, SINGLE)}
+    upper = {
+        name: dict(list(results[results["strategy"] == name].groupby(cells)))
+        for name in (JOINT, SINGLE)
+    }
     rows = []
     for (strategy, order, seed, metric), cell in results.groupby(["strategy", *cells], sort=False):
         tasks, key = str(order).split("-"), dict(zip(cells, (order, seed, metric), strict=True))
         r = matrix_of(cell, tasks)
-        reached = {name: _reached(_same(frame, key), tasks) for name, frame in upper.items()}
+        same = {name: found.get((order, seed, metric)) for name, found in upper.items()}
+        reached = {name: _reached(found, tasks) for name, found in same.items()}
         learned = strategy not in upper and len(r) == len(tasks)
         rows.append({
             "strategy": strategy, **key,
@@ -105,13 +109,9 @@ def measures(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["strategy", *cells, *MEASURES])
 
 
-def _same(frame: pd.DataFrame, key: dict[str, object]) -> pd.DataFrame:
-    return frame[(frame[list(key)] == pd.Series(key)).all(axis=1)]
-
-
-def _reached(cell: pd.DataFrame, tasks: Sequence[str]) -> np.ndarray:
+def _reached(cell: pd.DataFrame | None, tasks: Sequence[str]) -> np.ndarray:
     """Return (T,) what a cell ends with; of `single`, each task's own network."""
-    if cell.empty:
+    if cell is None:
         return np.full(len(tasks), np.nan)
     r = matrix_of(cell, tasks).to_numpy(dtype=float)
     alone = (cell["strategy"] == SINGLE).all()

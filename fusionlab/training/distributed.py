@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import distributed
 
-from fusionlab.errors import UsageError
+from fusionlab.metrics.batched import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +56,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).partition("\n")[0]
-        raise UsageError(f"--device {name}: there is none ({first}); use cpu or auto") from None
-    return device
+    return check_device(name)
 
 
 @contextmanager

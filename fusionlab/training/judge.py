@@ -116,6 +116,10 @@ def judge(
     return pd.DataFrame(rows, columns=["place", "task", *measures])
 
 
-def by_task(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of every measure by task."""
-    return frame.drop(columns="place").groupby("task").mean()
+def means(judged: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the means over scenes of what `judge` returned: task -> measure -> value."""
+    found = judged.drop(columns="place").groupby("task").mean()
+    return {
+        str(task): {str(name): round(float(v), 4) for name, v in row.items()}
+        for task, row in found.iterrows()
+    }

@@ -50,9 +50,10 @@ class Progress:
     ----------
     step, steps : its number, from 1, and how many there are.
     terms : the loss and its terms: mean over the batch, and ``..._t0`` over its patches at t = 0.
+        Empty where it was not measured, which makes a GPU wait: see ``checks.log``.
     rate : step size.
-    images : patches a second, of this process.
-    waiting : share of the time that the network waited for the batch.
+    images : patches a second since it was measured last, of this process.
+    waiting : share of that time that was spent on getting batches.
     """
 
     step: int
@@ -127,26 +128,28 @@ class Trainer:
         ModelError
             When the loss is no number, or one patch is too much for the memory.
         """
+        began, waited, seen = time.perf_counter(), 0.0, 0
         while self.step < (until or self.steps):
-            began = time.perf_counter()
+            asked = time.perf_counter()
             batch = feed(self.step).to(self.workers.device, non_blocking=True)
-            read = time.perf_counter()
+            waited, seen = waited + time.perf_counter() - asked, seen + len(batch)
             rate = self._set_rate()
             terms = self._gradient(batch)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.optimiser.clip)
             self.optimiser.step()
             self.mean.update_parameters(self.model)
             self.step += 1
+            told = self._told(terms) if self.settings.checks.tells(self.step, self.steps) else {}
             took = time.perf_counter() - began
-            on_step(
-                Progress(
-                    *(self.step, self.steps, terms, rate),
-                    *(len(batch) / took, (read - began) / took),
-                )
-            )
+            on_step(Progress(self.step, self.steps, told, rate, seen / took, waited / took))
+            if told:
+                began, waited, seen = time.perf_counter(), 0.0, 0
 
-    def _gradient(self, batch: Batch) -> dict[str, float]:
-        """Leave the gradient of the loss of a batch; in more parts where the memory is short."""
+    def _gradient(self, batch: Batch) -> dict[str, Tensor]:
+        """Leave the gradient of the loss of a batch; in more parts where the memory is short.
+
+        Returns the terms of the loss, (N,) each, and ``t``.
+        """
         drawn = self._draw(batch)
         while True:
             try:
@@ -160,7 +163,7 @@ class Trainer:
                 self.parts = min(len(batch), 2 * self.parts)
                 torch.cuda.empty_cache()
 
-    def _gradient_of_parts(self, batch: Batch, drawn: Draw) -> dict[str, float]:
+    def _gradient_of_parts(self, batch: Batch, drawn: Draw) -> dict[str, Tensor]:
         self.optimiser.zero_grad(set_to_none=True)
         found: list[dict[str, Tensor]] = []
         size = -(-len(batch) // self.parts)
@@ -178,15 +181,16 @@ class Trainer:
             loss.backward()
             found.append(terms)
         joined = {name: torch.cat([terms[name] for terms in found]) for name in found[0]}
-        return self._means(joined, drawn.t == 0)
+        return {**joined, "t": drawn.t}
 
     def _draw(self, batch: Batch) -> Draw:
         first = self.workers.rank * len(batch)
         loss = self.settings.loss
         return draw_step(batch, self.model, loss, self.seed, self.step, first)
 
-    def _means(self, terms: dict[str, Tensor], still: Tensor) -> dict[str, float]:
+    def _told(self, terms: dict[str, Tensor]) -> dict[str, float]:
         """Return means over the batch, and over its patches at t = 0."""
+        still = terms.pop("t") == 0
         names = list(terms)
         values = torch.stack([terms[name].float() for name in names])
         every = values.mean(dim=1).tolist()
@@ -194,7 +198,7 @@ class Trainer:
         found = dict(zip(names, every, strict=True))
         if not all(map(math.isfinite, every)):
             raise ModelError(
-                f"step {self.step + 1}: the loss is no number ({found}); the last checkpoint is "
+                f"step {self.step}: the loss is no number ({found}); the last checkpoint is "
                 "kept. Lower the rate or the clip, or use float32"
             )
         if at_zero is not None:

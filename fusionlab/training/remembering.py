@@ -12,8 +12,8 @@ from fusionlab.atomic import atomic_write_bytes
 from fusionlab.continual.ewc import fisher, shaped
 from fusionlab.continual.replay import Patch
 from fusionlab.cropping import at_least
-from fusionlab.flow.batch import TASK_IDS, Batch
-from fusionlab.flow.loss import losses, scales_of, states, total
+from fusionlab.flow.batch import Batch
+from fusionlab.flow.loss import losses, states, total
 from fusionlab.images import join_digests
 from fusionlab.training.objective import draw_step
 from fusionlab.training.patches import Patches
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
     from fusionlab.flow.loss import LossSettings
     from fusionlab.flow.model import FusionModel
     from fusionlab.training.curated import Curated
-    from fusionlab.training.patches import PatchSettings
     from fusionlab.training.settings import TrainSettings
-
-#: Patches of a task by which the scales of its loss are set.
-_SCALED = 256
 
 #: Added to the seed of a stage, so that its Fisher is of patches drawn anew.
 _APART = 1_000_003
@@ -49,12 +45,6 @@ def offered(curated: Curated, side: int) -> list[Patch]:
             patch = planes[:, y : y + side, x : x + side]
             found.append(Patch(example.place, y, x, patch, example.weight, digest))
     return found
-
-
-def set_scales(model: FusionModel, curated: Curated, settings: PatchSettings) -> None:
-    """Set what the errors of a task are divided by, from patches of its own labels."""
-    drawn = Patches(curated, settings.model_copy(update={"batch": _SCALED})).batch(0)
-    model.scales[TASK_IDS[curated.examples[0].task]] = scales_of(drawn).to(model.scales.device)
 
 
 def importance_of(

@@ -49,6 +49,7 @@ class CheckSettings(Config):
 
     Attributes
     ----------
+    log : steps between two lines of the log.
     every : steps between two checks on validation scenes; after each the run can be resumed.
     scenes : validation scenes a task that a check looks at.
     side : of the middle of a scene that it looks at, in pixels.
@@ -56,11 +57,16 @@ class CheckSettings(Config):
     keep : checkpoints that are kept besides the best.
     """
 
+    log: Count = 10
     every: Count = 250
     scenes: Count = 6
     side: Count = 160
     samples: Annotated[int, Field(ge=0)] = 1000
     keep: Count = 2
+
+    def tells(self, step: int, steps: int) -> bool:
+        """Tell whether the loss of a step is looked at; before every check it is."""
+        return step % self.log == 0 or step % self.every == 0 or step == steps
 
 
 class TrainSettings(Config):

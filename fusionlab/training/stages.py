@@ -16,30 +16,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import torch
-
 from fusionlab.configs import Config
 from fusionlab.continual.ewc import Ewc, EwcSettings
 from fusionlab.continual.replay import Replay, ReplaySettings
 from fusionlab.errors import UnknownNameError
 from fusionlab.flow.batch import Batch
-from fusionlab.flow.keeping import ModelNote, load_model, save_model
-from fusionlab.flow.model import FusionModel
+from fusionlab.flow.keeping import load_model, save_model
 from fusionlab.schemas import RUN_JUDGED, RUN_SCENES
-from fusionlab.tables import read_note, read_table, write_table
+from fusionlab.tables import concat, read_note, read_table, write_table
 from fusionlab.training.feeding import Feed
 from fusionlab.training.judge import MEASURES, judge
 from fusionlab.training.loop import Trainer
 from fusionlab.training.patches import Patches
-from fusionlab.training.remembering import importance_of, offered, set_scales
+from fusionlab.training.remembering import importance_of, offered
+from fusionlab.training.run import measure_scales, new_model, note_of
 from fusionlab.training.run_folder import RunFolder
 from fusionlab.training.settings import TrainSettings
+from fusionlab.training.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import pandas as pd
+    import torch
+
+    from fusionlab.flow.keeping import ModelNote
+    from fusionlab.flow.model import FusionModel
     from fusionlab.training.curated import Curated
     from fusionlab.training.distributed import Workers
     from fusionlab.training.loop import Progress
@@ -178,81 +181,79 @@ class Stages:
         """Train a stage, unless that is done; the stages before it must be."""
         if self.is_trained(stage):
             return
-        folder = self.run_folder(stage)
+        folder, settings = self.run_folder(stage), self._settings(stage)
         folder.describe(self._description(stage))
-        state = folder.load_state()
-        ewc, replay = self._memory(stage, state)
-        train = self._train_settings(stage)
-        trainer = Trainer(
-            *(self._begin(stage), train, self.workers, self.steps(stage)),
-            penalty=ewc.penalty if stage.ewc else None,
-        )
-        if state is not None:
-            trainer.load_state_dict(state)
-        remembered = {"ewc": ewc.state_dict(), "replay": replay.state_dict()}
-        with Feed(self._batches(stage, replay), stop=trainer.steps) as feed:
-            while trainer.step < trainer.steps:
-                until = min(trainer.steps, trainer.step + train.checks.every)
-                trainer.train(feed, on_step, until)
-                folder.save_state({**trainer.state_dict(), **remembered})
-        self._finish(stage, trainer.averaged)
+        seeded = self.settings.replay.model_copy(update={"seed": stage.seed})
+        ewc, replay = Ewc(self.settings.ewc.weight), Replay(seeded)
+        penalty = ewc.penalty if stage.ewc else None
+        trainer = Trainer(self._begin(stage), settings, self.workers, penalty=penalty)
 
-    def _train_settings(self, stage: Stage) -> TrainSettings:
-        """Return the settings of a stage: its seed, and a warm-up of a tenth of it at most."""
-        train = self.settings.train
-        patches = train.patches.model_copy(update={"seed": stage.seed})
-        warmup = min(train.optimiser.warmup, self.steps(stage) // 10)
-        optimiser = train.optimiser.model_copy(update={"warmup": warmup})
-        return train.model_copy(update={"patches": patches, "optimiser": optimiser})
+        def memory() -> dict[str, Any]:
+            return {"ewc": ewc.state_dict(), "replay": replay.state_dict()}
+
+        note = self._note(stage)
+        watch = Watch(trainer, folder, (), note, memory, on_step)
+        held = watch.resume()
+        if held is None:
+            self._remember(stage, ewc, replay)
+        else:
+            ewc.load_state_dict(held["ewc"])
+            replay.load_state_dict(held["replay"])
+        pin = self.workers.device.type == "cuda"
+        with Feed(self._batches(stage, replay), pin=pin, stop=trainer.steps) as feed:
+            trainer.train(feed, watch)
+        self._write_scenes(stage)
+        save_model(folder.model, trainer.averaged, note.model_copy(update={"steps": trainer.steps}))
+        folder.drop_state()
+
+    def _settings(self, stage: Stage) -> TrainSettings:
+        """Return the settings of a stage: its steps, its seed, a warm-up of a tenth at most."""
+        train, steps = self.settings.train, self.steps(stage)
+        warmup = min(train.optimiser.warmup, steps // 10)
+        return train.model_copy(
+            update={
+                "steps": steps,
+                "patches": train.patches.model_copy(update={"seed": stage.seed}),
+                "optimiser": train.optimiser.model_copy(update={"warmup": warmup}),
+                "checks": train.checks.model_copy(update={"samples": 0, "keep": 1}),
+            }
+        )
 
     def _begin(self, stage: Stage) -> FusionModel:
         """Return the model that a stage begins with, and the scales of its tasks' losses."""
+        learned, settings = self._learned_in(stage), self._settings(stage)
         if stage.before is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(stage.seed)
-                model = FusionModel(self.settings.train.model)
-        else:
-            model = self.model(stage.before)
-        for task in stage.tasks:
-            set_scales(model, self.learned.of_task(task), self._train_settings(stage).patches)
+            return new_model(learned, settings)
+        model = self.model(stage.before)
+        measure_scales(model, learned, settings)
         return model
 
-    def _memory(self, stage: Stage, state: dict[str, Any] | None) -> tuple[Ewc, Replay]:
-        """Return what holds the tasks of the stages before, from a checkpoint or made anew."""
-        settings = self.settings
-        chosen = settings.replay.model_copy(update={"seed": settings.replay.seed + stage.seed})
-        ewc, replay = Ewc(settings.ewc.weight), Replay(chosen)
-        if state is not None:
-            ewc.load_state_dict(state["ewc"])
-            replay.load_state_dict(state["replay"])
-            return ewc, replay
+    def _learned_in(self, *stages: Stage) -> Curated:
+        """Return the scenes that are learned from in some stages."""
+        tasks = {task for stage in stages for task in stage.tasks}
+        return self.learned.only([e.place for e in self.learned.examples if e.task in tasks])
+
+    def _remember(self, stage: Stage, ewc: Ewc, replay: Replay) -> None:
+        """Fill what holds the tasks of the stages before."""
+        side = self.settings.train.patches.patch
         for old in stage.path:
             if stage.ewc:
                 ewc.add(*self._importance(old))
-            if stage.replay:
-                for task in old.tasks:
-                    side = settings.train.patches.patch
-                    replay.add(task, offered(self.learned.of_task(task), side))
-        return ewc, replay
+            for task in old.tasks if stage.replay else ():
+                replay.add(task, offered(self.learned.of_task(task), side))
 
     def _importance(self, stage: Stage) -> tuple[FusionModel, torch.Tensor]:
         """Return the model after a stage, and how much its weights matter to the tasks of it."""
-        model, train = self.model(stage), self._train_settings(stage)
-        kept = self.run_folder(stage).path
-        learned = self.learned.only(self._places(stage))
+        model, kept = self.model(stage), self.run_folder(stage).path
+        learned, train = self._learned_in(stage), self._settings(stage)
         return model, importance_of(model, learned, train, self.settings.ewc, kept)
-
-    def _places(self, stage: Stage) -> list[str]:
-        return [e.place for e in self.learned.examples if e.task in stage.tasks]
 
     def _batches(self, stage: Stage, replay: Replay) -> Callable[[int], Batch]:
         """Return the batches of a stage: new patches, and old ones where there are any."""
-        settings = self._train_settings(stage).patches
+        settings = self._settings(stage).patches
         old = replay.count(settings.batch)
-        new = Patches(
-            self.learned.only(self._places(stage)),
-            settings.model_copy(update={"batch": settings.batch - old}),
-        )
+        fresh = settings.model_copy(update={"batch": settings.batch - old})
+        new = Patches(self._learned_in(stage), fresh)
         if not old:
             return new.batch
         return lambda step: Batch.join([new.batch(step), replay.batch(step, old)])
@@ -261,22 +262,17 @@ class Stages:
         """Return the model after a stage."""
         return load_model(self.run_folder(stage).model, self.workers.device)[0]
 
-    def _finish(self, stage: Stage, model: FusionModel) -> None:
-        folder, seen = self.run_folder(stage), [*stage.path, stage]
-        tasks = [task for one in seen for task in one.tasks]
-        places = [e.place for e in self.learned.examples if e.task in tasks]
-        scenes = [self.learned.only(places).frame("train"), self.judged.frame("validation")]
-        write_table(folder.path / "scenes.parquet", pd.concat(scenes), RUN_SCENES)
-        note = ModelNote(
-            name=folder.path.name,
-            model=model.settings,
-            tasks=tuple(tasks),
-            labels=self.learned.labels,
-            labels_digest=self.learned.digest,
-            steps=sum(self.steps(one) for one in seen),
-        )
-        save_model(folder.model, model, note)
-        folder.drop_state()
+    def _note(self, stage: Stage) -> ModelNote:
+        """Return what the model says of itself: all tasks it learned, one after the other."""
+        learned = self._learned_in(*stage.path, stage)
+        tasks = tuple(task for one in (*stage.path, stage) for task in one.tasks)
+        note = note_of(self.run_folder(stage), learned, self.settings.train)
+        return note.model_copy(update={"tasks": tasks})
+
+    def _write_scenes(self, stage: Stage) -> None:
+        learned = self._learned_in(*stage.path, stage)
+        scenes = concat([learned.frame("train"), self.judged.frame("validation")], RUN_SCENES)
+        write_table(self.run_folder(stage).path / "scenes.parquet", scenes, RUN_SCENES)
 
     def judge(self, stage: Stage) -> pd.DataFrame:
         """Return what the model after a stage makes of the scenes of all tasks, judged once.

@@ -19,15 +19,14 @@ from fusionlab.tables import write_table
 from fusionlab.tasks import TASKS
 from fusionlab.terminal import records
 from fusionlab.training.figures import page, with_spread
-from fusionlab.training.settings import NETWORKS
-from fusionlab.training.splitting import position, split
+from fusionlab.training.splitting import split
 from fusionlab.training.stages import STRATEGIES, Stages, StageSettings, chain
+from fusionlab.training.watch import checked_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from fusionlab.flow.network import NetworkSettings
     from fusionlab.training.curated import Curated
     from fusionlab.training.distributed import Workers
     from fusionlab.training.loop import Progress
@@ -39,7 +38,7 @@ class StudySettings(Config):
 
     Attributes
     ----------
-    orders : of tasks; the same tasks in each.
+    orders : of tasks; the same tasks in each. By default one, of all tasks that have labels.
     share : of the scenes that are not learned from.
     exclude : tasks, data sets and scenes that are neither learned from nor judged.
     scenes : of each task that every stage is judged by, at most.
@@ -47,7 +46,7 @@ class StudySettings(Config):
     """
 
     strategies: tuple[str, ...] = STRATEGIES
-    orders: tuple[tuple[str, ...], ...] = (tuple(TASKS),)
+    orders: tuple[tuple[str, ...], ...] = ()
     seeds: tuple[int, ...] = (0,)
     stages: StageSettings = StageSettings()
     share: float = 0.15
@@ -109,19 +108,6 @@ class StudyReport:
         return {**found, "measures": records(self.measures), "table": records(self.table)}
 
 
-def network_of(name: str) -> NetworkSettings:
-    """Return a network by name.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is none of that name.
-    """
-    if name not in NETWORKS:
-        raise UnknownNameError("network", name, NETWORKS)
-    return NETWORKS[name]
-
-
 def study(
     curated: Curated,
     settings: StudySettings,
@@ -148,6 +134,9 @@ def study(
         When orders differ in their tasks, or a task has no scene to be judged by.
     """
     began = time.monotonic()
+    if not settings.orders:
+        order = tuple(task for task in TASKS if task in curated.tasks())
+        settings = settings.model_copy(update={"orders": (order,)})
     learned, judged = _parts(curated, settings)
     stages = Stages(folder / "stages", learned, judged, settings.stages, workers, settings.side)
     cells = {
@@ -196,11 +185,7 @@ def _parts(curated: Curated, settings: StudySettings) -> tuple[Curated, Curated]
                 f"labels {curated.labels!r}: no scene of {', '.join(lacking)} {what}; give the "
                 "task more scenes, or leave it out of the order"
             )
-    chosen = []
-    for task in tasks:
-        of_task = sorted(judged.of_task(task).examples, key=lambda e: position(e.place))
-        chosen += [example.place for example in of_task[: settings.scenes]]
-    return learned, judged.only(chosen)
+    return learned, judged.only([e.place for e in checked_scenes(judged, settings.scenes)])
 
 
 def _counts(curated: Curated) -> dict[str, int]:

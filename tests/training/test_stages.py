@@ -1,61 +1,23 @@
 """Stages: what a strategy is made of, what is shared, that killed ones go on to the same bits."""
 
-import numpy as np
 import pytest
 import torch
+from stage_examples import SETTINGS, STEPS, TRAIN, curated, example
 
 from fusionlab.continual.ewc import Ewc, EwcSettings, fisher, flat
 from fusionlab.continual.replay import Replay, ReplaySettings
 from fusionlab.errors import ModelError, UnknownNameError
 from fusionlab.flow.batch import Batch
 from fusionlab.flow.loss import LossSettings
-from fusionlab.flow.model import FusionModel, ModelSettings
-from fusionlab.flow.network import NetworkSettings
+from fusionlab.flow.model import FusionModel
 from fusionlab.tables import read_table
-from fusionlab.training.curated import Curated, Example
+from fusionlab.training.curated import Curated
 from fusionlab.training.distributed import Workers
 from fusionlab.training.loop import Trainer
 from fusionlab.training.objective import Objective, draw_step
-from fusionlab.training.patches import PatchSettings
-from fusionlab.training.remembering import flow_loss, importance_of, offered, samples, set_scales
-from fusionlab.training.settings import CheckSettings, OptimiserSettings, TrainSettings
+from fusionlab.training.remembering import flow_loss, importance_of, offered, samples
+from fusionlab.training.run import measure_scales
 from fusionlab.training.stages import Stages, StageSettings, chain
-
-SIDE, STEPS = 16, 6
-NETWORK = NetworkSettings(widths=(4, 4), blocks=1, contrast=(3,))
-TRAIN = TrainSettings(
-    model=ModelSettings(network=NETWORK, steps=1),
-    patches=PatchSettings(batch=4, patch=SIDE),
-    optimiser=OptimiserSettings(warmup=2, rate=5e-3),
-    checks=CheckSettings(every=2),
-    steps=STEPS,
-)
-SETTINGS = StageSettings(
-    train=TRAIN, ewc=EwcSettings(patches=4, times=2, chunk=3), replay=ReplaySettings(patches=3)
-)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def example(task, number, size=(24, 20)):
-    """Return a scene whose label is the maximum of IVF sources and the minimum of MFF ones."""
-    rng = np.random.default_rng([len(task), ord(task[-1]), number])
-    a, b = rng.integers(0, 65536, (2, *size), dtype=np.uint16) // 16 * 16
-    label = np.maximum(a, b) if task == "ivf" else np.minimum(a, b)
-    digests = (f"a{number}", f"b{number}", f"{task}{number}")
-    planes = np.stack([label, a, b])
-    return Example(f"{task}/toy/s{number}", task, planes, 1.0, "max", digests)
-
-
-def curated(count=4, first=0, tasks=("ivf", "mff"), size=(24, 20)):
-    numbers = range(first, first + count)
-    return Curated([example(task, n, size) for task in tasks for n in numbers], "toy", "policy")
 
 
 def stages(folder, settings=SETTINGS, learned=None):
@@ -102,7 +64,6 @@ def test_joint_has_as_many_steps_as_all_others_together(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("stages")
     return folder, {s: run(folder, s) for s in ("naive", "ewc", "replay", "ewc+replay", "joint")}
 
@@ -129,22 +90,28 @@ class KilledError(Exception):
     pass
 
 
-def test_a_stage_that_was_killed_ends_with_the_same_bytes(trained, tmp_path):
+def test_a_stage_that_was_killed_ends_with_the_same_bytes(trained, tmp_path, monkeypatch):
     made, cell = stages(tmp_path), chain("ewc+replay", ("ivf", "mff"), 0, SETTINGS)
+    batches = made._batches
 
-    def kill(progress):
-        if progress.step == 3:
-            raise KilledError
+    def until_killed(*stage):
+        def batch(step):
+            if step == 3:
+                raise KilledError
+            return batches(*stage)(step)
 
+        return batch
+
+    monkeypatch.setattr(made, "_batches", until_killed)
     for stage in cell:
         with pytest.raises(KilledError):
-            made.train(stage, kill)
+            made.train(stage)
         assert not made.is_trained(stage)
         state = made.run_folder(stage).load_state()
-        assert state["step"] == 2
+        assert state["trainer"]["step"] == 2
         stages(tmp_path).train(stage)
-    assert state["replay"]["ivf"]["place"][0].startswith("ivf/toy/")
-    assert int(state["ewc"]["tasks"]) == 1
+    assert state["extra"]["replay"]["ivf"]["place"][0].startswith("ivf/toy/")
+    assert int(state["extra"]["ewc"]["tasks"]) == 1
     assert made.run_folder(cell[-1]).model.read_bytes() == trained[1]["ewc+replay"][2]
     assert made.run_folder(cell[-1]).load_state() is None
 
@@ -169,7 +136,9 @@ def test_lambda_0_is_naive_bit_for_bit_even_if_its_penalty_is_added(tmp_path):
 def test_replay_fills_its_share_of_every_batch(tmp_path):
     made = stages(tmp_path)
     _, second = chain("replay", ("ivf", "mff"), 0, SETTINGS)
-    _, replay = made._memory(second, None)
+    made.train(second.before)
+    replay = Replay(SETTINGS.replay)
+    made._remember(second, Ewc(1.0), replay)
     batches = [made._batches(second, replay)(step) for step in range(6)]
     assert {len(batch) for batch in batches} == {4}
     assert {tuple(sorted(batch.task.tolist())) for batch in batches} == {(1, 4, 4, 4)}
@@ -237,7 +206,7 @@ def test_fisher_of_the_flow_loss_is_that_of_single_backward_passes(relative):
     train = TRAIN.model_copy(update={"loss": LossSettings(relative=relative)})
     net, settings = model(), EwcSettings(patches=6, times=2, chunk=4)
     learned = curated().of_task("ivf")
-    set_scales(net, learned, train.patches)
+    measure_scales(net, learned, train)
     loss, total, count = flow_loss(train.loss), torch.zeros_like(flat(net)), 0
     drawn = list(samples(net, learned, train, settings))
     for part in drawn:
