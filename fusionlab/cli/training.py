@@ -168,6 +168,7 @@ def curated_of(
     if labels is None:
         raise UsageError("what to learn from is missing: --labels NAME of a lab, or --data EXPORT")
     from fusionlab.lab import Lab
+    from fusionlab.training.reading import read_curated
 
     with terminal.progress("read labels") as advance:
         return read_curated(Lab.open(lab), labels, tasks=tasks, on_progress=advance)

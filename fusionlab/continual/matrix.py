@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import ArrayLike, NDArray
 
-    from numpy.typing import ArrayLike
+    Key = tuple[str, str, int, str]
 
 #: Columns of a tidy frame of results: `task` was judged after `stage` (1 is the first).
 COLUMNS = ("strategy", "order", "seed", "stage", "task", "metric", "value")
@@ -73,10 +73,22 @@ def _square(r: ArrayLike) -> np.ndarray:
     return matrix
 
 
-def matrix_of(results: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return R of the results of one cell and metric: a row a stage, a column a task."""
-    wide = results.pivot(index="stage", columns="task", values="value")
-    return wide.sort_index()[list(tasks)]
+def matrices(results: pd.DataFrame) -> dict[Key, NDArray[np.float64]]:
+    """Return R of every cell and metric: a row a stage, a column a task, as they were learned.
+
+    Parameters
+    ----------
+    results : tidy, with `COLUMNS`; `order` is the tasks with ``-`` between.
+    """
+    found: dict[Key, dict[int, dict[str, float]]] = {}
+    columns = (results[name].tolist() for name in COLUMNS)
+    for strategy, order, seed, stage, task, metric, value in zip(*columns, strict=True):
+        cell = found.setdefault((strategy, order, seed, metric), {})
+        cell.setdefault(stage, {})[task] = value
+    return {
+        key: np.array([[cell[stage][task] for task in key[1].split("-")] for stage in sorted(cell)])
+        for key, cell in found.items()
+    }
 
 
 def measures(results: pd.DataFrame) -> pd.DataFrame:
@@ -84,38 +96,30 @@ def measures(results: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    results : tidy, with `COLUMNS`; `order` is the tasks with ``-`` between. Joint and single are
-        rows of the same order and seed; a gap to what is not there is nan.
+    results : as of `matrices`. Joint and single are rows of the same order and seed; a gap to what
+        is not there is nan.
     """
-    cells = ["order", "seed", "metric"]
-    upper = {
-        name: dict(list(results[results["strategy"] == name].groupby(cells)))
-        for name in (JOINT, SINGLE)
-    }
+    cells = matrices(results)
     rows = []
-    for (strategy, order, seed, metric), cell in results.groupby(["strategy", *cells], sort=False):
-        tasks, key = str(order).split("-"), dict(zip(cells, (order, seed, metric), strict=True))
-        r = matrix_of(cell, tasks)
-        same = {name: found.get((order, seed, metric)) for name, found in upper.items()}
-        reached = {name: _reached(found, tasks) for name, found in same.items()}
-        learned = strategy not in upper and len(r) == len(tasks)
+    for key, r in cells.items():
+        reached, learned = _reached(key[0], r), key[0] not in (JOINT, SINGLE) and len(r) == len(r.T)
         rows.append({
-            "strategy": strategy, **key,
-            "average": float(np.mean(_reached(cell, tasks))),
+            **dict(zip(("strategy", "order", "seed", "metric"), key, strict=True)),
+            "average": float(reached.mean()),
             "forgetting": forgetting(r) if learned else np.nan,
             "bwt": backward_transfer(r) if learned else np.nan,
-            **{f"gap_{n}": float(np.mean(u - _reached(cell, tasks))) for n, u in reached.items()},
+            **{
+                f"gap_{upper}": float((_reached(upper, cells[upper, *key[1:]]) - reached).mean())
+                if (upper, *key[1:]) in cells else np.nan
+                for upper in (JOINT, SINGLE)
+            },
         })  # fmt: skip
-    return pd.DataFrame(rows, columns=["strategy", *cells, *MEASURES])
+    return pd.DataFrame(rows, columns=["strategy", "order", "seed", "metric", *MEASURES])
 
 
-def _reached(cell: pd.DataFrame | None, tasks: Sequence[str]) -> np.ndarray:
+def _reached(strategy: str, r: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (T,) what a cell ends with; of `single`, each task's own network."""
-    if cell is None:
-        return np.full(len(tasks), np.nan)
-    r = matrix_of(cell, tasks).to_numpy(dtype=float)
-    alone = (cell["strategy"] == SINGLE).all()
-    return np.diag(r) if alone and len(r) == len(tasks) else r[-1]
+    return np.diag(r) if strategy == SINGLE and len(r) == len(r.T) else r[-1]
 
 
 def spread(measured: pd.DataFrame) -> pd.DataFrame:

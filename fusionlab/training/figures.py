@@ -6,14 +6,18 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from fusionlab.continual.matrix import MEASURES, matrix_of
+from fusionlab.continual.matrix import MEASURES, matrices
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+    from numpy.typing import NDArray
 
 _CELL, _AROUND = 58, 150
 
@@ -41,41 +45,39 @@ def page(results: pd.DataFrame, table: pd.DataFrame) -> str:
     for metric in results["metric"].unique():
         mine = table[table["metric"] == metric]
         parts += [f"<h2>{escape(str(metric))}</h2>", _table(mine)]
-        figure = matrices(results[results["metric"] == metric])
+        figure = heat_maps(results[results["metric"] == metric])
         parts.append(figure.to_html(full_html=False, include_plotlyjs=False))
     return "\n".join([*parts, "</body></html>"])
 
 
-def matrices(results: pd.DataFrame) -> go.Figure:
+def heat_maps(results: pd.DataFrame) -> go.Figure:
     """Draw R of one metric, mean over seeds: a heat map for each order and strategy."""
-    strategies, orders = list(results["strategy"].unique()), list(results["order"].unique())
+    seeds: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for (strategy, order, _seed, _metric), r in matrices(results).items():
+        seeds.setdefault((order, strategy), []).append(r)
+    orders, strategies = (list(dict.fromkeys(names)) for names in zip(*seeds, strict=True))
     titles = [f"{strategy}, {order}" for order in orders for strategy in strategies]
     figure = make_subplots(len(orders), len(strategies), subplot_titles=titles)
-    keys = ["stage", "task"]
-    for i, order in enumerate(orders, start=1):
-        for j, strategy in enumerate(strategies, start=1):
-            mine = results[(results["order"] == order) & (results["strategy"] == strategy)]
-            means = mine.groupby(keys, as_index=False)["value"].mean()
-            r = matrix_of(means, order.split("-"))
-            figure.add_trace(_heat_map(r), row=i, col=j)
-    size = 1 + results["task"].nunique()
+    for (order, strategy), found in seeds.items():
+        trace = _heat_map(np.mean(found, axis=0), order.split("-"))
+        figure.add_trace(trace, orders.index(order) + 1, strategies.index(strategy) + 1)
     figure.update_layout(
         template="none",
-        height=_AROUND + len(orders) * (_CELL * size),
+        height=_AROUND + len(orders) * _CELL * (1 + results["task"].nunique()),
         margin={"l": 40, "r": 20, "t": 60, "b": 30},
         coloraxis={"colorscale": "Blues", "colorbar": {"thickness": 10}},
     )
     figure.update_annotations(font_size=11)
-    figure.update_xaxes(type="category", side="bottom")
+    figure.update_xaxes(type="category")
     figure.update_yaxes(type="category", autorange="reversed")
     return figure
 
 
-def _heat_map(r: pd.DataFrame) -> go.Heatmap:
+def _heat_map(r: NDArray[np.float64], tasks: Sequence[str]) -> go.Heatmap:
     return go.Heatmap(
-        z=r.to_numpy().tolist(),
-        x=list(r.columns),
-        y=[str(stage) for stage in r.index],
+        z=r.tolist(),
+        x=list(tasks),
+        y=[str(stage) for stage in range(1, len(r) + 1)],
         coloraxis="coloraxis",
         texttemplate="%{z:.2f}",
         hovertemplate="%{x} after stage %{y}: %{z:.3f}<extra></extra>",

@@ -72,16 +72,9 @@ def test_measures_follow_from_the_results(done):
     measured = report.measures
     keys = ["strategy", "order", "seed", "metric"]
     row = measured.set_index(keys).loc[("naive", "mff-ivf", 0, "PSNR")]
-
-    def r(strategy):
-        """Return (stage, task) -> PSNR."""
-        mine = report.results.set_index(["strategy", "order", "metric"]).sort_index()
-        found = mine.loc[(strategy, "mff-ivf", "PSNR")]
-        return dict(
-            zip(zip(found["stage"], found["task"], strict=False), found["value"], strict=False)
-        )
-
-    naive, joint, single = r("naive"), r("joint"), r("single")
+    psnr = report.results[report.results["metric"] == "PSNR"]
+    mine = psnr[psnr["order"] == "mff-ivf"].set_index(["strategy", "stage", "task"])["value"]
+    naive, joint, single = (mine[name].to_dict() for name in ("naive", "joint", "single"))
     assert row["average"] == pytest.approx((naive[2, "mff"] + naive[2, "ivf"]) / 2)
     assert row["bwt"] == pytest.approx(naive[2, "mff"] - naive[1, "mff"])
     gap = (joint[1, "mff"] + joint[1, "ivf"]) / 2 - row["average"]
