@@ -104,7 +104,10 @@ def measures(results: pd.DataFrame) -> pd.DataFrame:
     for key, r in cells.items():
         reached, learned = _reached(key[0], r), key[0] not in (JOINT, SINGLE) and len(r) == len(r.T)
         rows.append({
-            **dict(zip(("strategy", "order", "seed", "metric"), key, strict=True)),
+            "strategy": key[0],
+            "order": key[1],
+            "seed": key[2],
+            "metric": key[3],
             "average": float(reached.mean()),
             "forgetting": forgetting(r) if learned else np.nan,
             "bwt": backward_transfer(r) if learned else np.nan,
