@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.continual import continual
 from fusionlab.cli.exporting import export
 from fusionlab.cli.fusing import fuse, onnx
 from fusionlab.cli.library import demo, measure, metrics
@@ -91,7 +92,7 @@ def _root(
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
-    *(train, fuse, onnx),
+    *(train, continual, fuse, onnx),
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:
