@@ -67,7 +67,8 @@ app = typer.Typer(
         "Curate pseudo-labels for image fusion: bring in the outputs of many methods, measure "
         "them, choose one a scene, and ask why.\n\n"
         "The way of the data: [bold]ingest[/] -> [bold]score[/] -> [bold]select[/] -> "
-        "[bold]refine[/] -> [bold]audit[/]. Every stage can be stopped at any moment and run "
+        "[bold]refine[/] -> [bold]train[/] -> [bold]fuse[/] -> [bold]evaluate[/]; [bold]audit[/] "
+        "shows what was chosen and why. Every stage can be stopped at any moment and run "
         "again; it then does only what is missing.\n\n"
         "New here? [bold]fusionlab demo[/] shows all of it on embedded images."
     ),
