@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from fusionlab.devices import check_device
 from fusionlab.errors import UnknownNameError
 from fusionlab.metrics import inputs, registry
 from fusionlab.metrics._fidelity import EPS, TAPS
