@@ -3,7 +3,8 @@ r"""Which scenes to learn from, and which to judge progress by.
 .. math:: u(g) = \mathrm{SHA256}(g)_{0..63} / 2^{64}
 
 A scene of group `g` is for validation where :math:`u(g)` is below the share. So another scene in
-the lab moves none of the others, and near-duplicates, being one group, stay together.
+the lab moves none of the others, unless a task has so few that one part would be empty, and
+near-duplicates, being one group, stay together.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def _without(curated: Curated, exclude: Sequence[str]) -> list[Example]:
         depth = name.count("/") + 1
         known = {e.place: "/".join(e.place.split("/")[:depth]) for e in curated.examples}
         if task in tasks and name not in known.values():
-            raise UnknownNameError(_KINDS[min(depth, 3)], name, set(known.values()))
+            beside = [k for k in known.values() if k.rpartition("/")[0] == name.rpartition("/")[0]]
+            raise UnknownNameError(_KINDS[min(depth, 3)], name, set(beside or known.values()))
         gone |= {group_of(e) for e in curated.examples if known[e.place] == name}
     return [e for e in curated.examples if group_of(e) not in gone]
