@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from fusionlab import __version__, terminal
 from fusionlab.cli.continual import continual
 from fusionlab.cli.exporting import export
+from fusionlab.cli.fusing import fuse, onnx
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -91,7 +92,7 @@ def _root(
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
-    *(train, continual),
+    *(train, continual, fuse, onnx),
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:
