@@ -52,10 +52,10 @@ def continual(
     objective: Annotated[str | None, typer.Option(help="flow, regression or noise-flow.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Patches a step.")] = None,
     patch: Annotated[int | None, typer.Option(min=16, help="Side of a patch, in pixels.")] = None,
-    ewc_weight: Annotated[float, typer.Option(min=0, help="Lambda of elastic weights.")] = 0.1,
+    ewc_weight: Annotated[float, typer.Option(min=0, help="Lambda of elastic weights.")] = 1.0,
     ewc_shape: Annotated[
         str, typer.Option(help="What is done to the Fisher information: raw, clip or sqrt.")
-    ] = "sqrt",
+    ] = "raw",
     replay_share: Annotated[
         float, typer.Option(min=0, max=0.99, help="Share of a batch that old patches take.")
     ] = 0.25,

@@ -61,8 +61,8 @@ class EwcSettings(Config):
     chunk : samples whose gradients are held at once: chunk x weights x 4 bytes.
     """
 
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
-    shape: Literal["raw", "clip", "sqrt"] = "sqrt"
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    shape: Literal["raw", "clip", "sqrt"] = "raw"
     quantile: Annotated[float, Field(gt=0, le=1)] = 0.99
     patches: Annotated[int, Field(ge=1)] = 128
     times: Annotated[int, Field(ge=1)] = 2

@@ -76,6 +76,8 @@ def _square(r: ArrayLike) -> np.ndarray:
 def matrices(results: pd.DataFrame) -> dict[Key, NDArray[np.float64]]:
     """Return R of every cell and metric: a row a stage, a column a task, as they were learned.
 
+    Where a task has no value, as where all its images are too small for a metric, there is nan.
+
     Parameters
     ----------
     results : tidy, with `COLUMNS`; `order` is the tasks with ``-`` between.
@@ -86,7 +88,9 @@ def matrices(results: pd.DataFrame) -> dict[Key, NDArray[np.float64]]:
         cell = found.setdefault((strategy, order, seed, metric), {})
         cell.setdefault(stage, {})[task] = value
     return {
-        key: np.array([[cell[stage][task] for task in key[1].split("-")] for stage in sorted(cell)])
+        key: np.array(
+            [[cell[s].get(task, np.nan) for task in key[1].split("-")] for s in sorted(cell)]
+        )
         for key, cell in found.items()
     }
 

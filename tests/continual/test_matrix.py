@@ -94,6 +94,13 @@ def test_metrics_are_apart_and_a_cell_that_is_not_done_has_no_forgetting():
     assert found.loc["SSIM", "forgetting"] == pytest.approx(3.5)
 
 
+def test_a_task_without_a_value_is_not_a_number():
+    results = frame(cell("naive", [[5.0, 1.0], [2.0, 8.0]], order="mff-ivf", metric="VIF"))
+    found = measures(results[results["task"] == "mff"])
+    assert np.isnan(found.loc[0, "average"])
+    assert found.loc[0, "forgetting"] == 3.0
+
+
 def test_spread_is_mean_and_deviation_over_cells():
     results = frame(cell("naive", R), cell("naive", np.add(R, 3), seed=1), cell("ewc", R))
     found = spread(measures(results)).set_index("strategy")
