@@ -22,10 +22,10 @@ from fusionlab.audit import write_report
 from fusionlab.decoys import DECOYS
 from fusionlab.images import digest
 from fusionlab.lab import Lab
+from fusionlab.schemas import INDEX, SCORES
 from fusionlab.scoring.plan import digest_of_sources
 from fusionlab.selection import load_policy, select
 from fusionlab.store import Address, bucket_name
-from fusionlab.tables import INDEX, SCORES
 
 METRICS = ("EN", "SD", "SSIM", "Qabf", "VIF")
 SIZE = (96, 128)

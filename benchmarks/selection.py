@@ -20,8 +20,8 @@ import pandas as pd
 from fusionlab.decoys import DECOYS
 from fusionlab.images import join_digests
 from fusionlab.lab import Lab
+from fusionlab.schemas import INDEX
 from fusionlab.selection import load_policy, select
-from fusionlab.tables import INDEX
 
 METRICS = ("EN", "SD", "SSIM", "Qabf", "VIF")
 

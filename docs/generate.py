@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fusionlab import metrics, tables
+from fusionlab import metrics, schemas
 from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
@@ -119,7 +119,7 @@ COLUMNS = {
 }
 
 
-def schema_table(schema: tables.TableSchema) -> str:
+def schema_table(schema: schemas.TableSchema) -> str:
     """Return the columns of one Parquet table as Markdown."""
     lines = [f"Sorted by, and unique in: {', '.join(f'`{key}`' for key in schema.key)}.", ""]
     lines += ["| column | type | meaning |", "| --- | --- | --- |"]
@@ -232,15 +232,15 @@ def _markdown(text: str) -> str:
 
 
 PARTS = {
-    "index": lambda: schema_table(tables.INDEX),
-    "rejects": lambda: schema_table(tables.REJECTS),
-    "scores": lambda: schema_table(tables.SCORES),
-    "tiles": lambda: schema_table(tables.TILES),
-    "mosaics": lambda: schema_table(tables.MOSAICS),
-    "refinements": lambda: schema_table(tables.REFINEMENTS),
-    "opinions": lambda: schema_table(tables.OPINIONS),
-    "overrides": lambda: schema_table(tables.OVERRIDES),
-    "labels": lambda: schema_table(tables.labels_schema(["<metric>"])),
+    "index": lambda: schema_table(schemas.INDEX),
+    "rejects": lambda: schema_table(schemas.REJECTS),
+    "scores": lambda: schema_table(schemas.SCORES),
+    "tiles": lambda: schema_table(schemas.TILES),
+    "mosaics": lambda: schema_table(schemas.MOSAICS),
+    "refinements": lambda: schema_table(schemas.REFINEMENTS),
+    "opinions": lambda: schema_table(schemas.OPINIONS),
+    "overrides": lambda: schema_table(schemas.OVERRIDES),
+    "labels": lambda: schema_table(schemas.labels_schema(["<metric>"])),
     "metric_overview": metric_overview,
     "metric_details": metric_details,
     "methods": methods,

@@ -13,6 +13,7 @@
     ├── ReasonedError              carries a reason code, for a row of the rejects
     │   ├── ImageError             bytes that are not an image we accept
     │   └── MethodError            a fusion method that gives no image
+    ├── ModelError                 a model or a run of training is missing, broken, or diverged
     └── MetricInputError           arrays that a metric must not be computed on
 
 Every message says where, what was got, what was expected, and what to do.
@@ -106,6 +107,10 @@ class ImageError(ReasonedError):
 
 class MethodError(ReasonedError):
     """A fusion method, ours or another's program, that gives no image of its scene."""
+
+
+class ModelError(FusionLabError):
+    """A model or a run of training is missing, broken, of another version, or diverged."""
 
 
 class MetricInputError(FusionLabError):

@@ -33,8 +33,7 @@ from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.lock import hold
 from fusionlab.objects import ObjectPath
 from fusionlab.paths import is_empty, to_place
-from fusionlab.store import ImageStore, is_safe_name
-from fusionlab.tables import (
+from fusionlab.schemas import (
     INDEX,
     MOSAICS,
     OPINIONS,
@@ -43,11 +42,9 @@ from fusionlab.tables import (
     REJECTS,
     SCORES,
     TILES,
-    concat,
-    read_labels,
-    read_table,
-    write_table,
 )
+from fusionlab.store import ImageStore, is_safe_name
+from fusionlab.tables import concat, read_labels, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.images import digest, join_digests
+from fusionlab.schemas import INDEX
 from fusionlab.store import Address, bucket_name
-from fusionlab.tables import INDEX, concat
+from fusionlab.tables import concat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,7 +16,8 @@ import pandas as pd
 
 from fusionlab.errors import LabError, OutdatedError, UnknownNameError, UsageError
 from fusionlab.naming import Scene, find_scene, rows_of
-from fusionlab.tables import OVERRIDES, concat
+from fusionlab.schemas import OVERRIDES
+from fusionlab.tables import concat
 
 if TYPE_CHECKING:
     from fusionlab.lab import Lab

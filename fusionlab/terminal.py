@@ -47,8 +47,11 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with count, rate, time used and time left; yield the function that moves it."""
+def progress(label: str) -> Iterator[Callable[..., None]]:
+    """Show a bar with count, rate, time used and time left; yield the function that moves it.
+
+    It takes how many are done, of how many, and, if there is one, a few words beside the bar.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -56,10 +59,15 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
         _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(label, total=None, note="")
+
+        def advance(done: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield advance
 
 
 def print_json(content: Any) -> None:

@@ -105,6 +105,7 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
+    "export": {"--labels", "--out", "--lab", "--tasks", "--workers", "--dry-run", "--json"},
     "audit": {"--lab", "--labels", "--csv", "--parquet", "--html", "--workers", "--json"},
     "why": {"--lab", "--labels", "--json"},
     "diff": {"--lab", "--csv", "--json"},

@@ -17,10 +17,10 @@ from fusionlab.errors import LabError
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.packing import pack
+from fusionlab.schemas import INDEX
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
 from fusionlab.store import Address, ImageStore
-from fusionlab.tables import INDEX
 
 
 @pytest.fixture

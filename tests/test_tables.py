@@ -7,16 +7,8 @@ import pyarrow as pa
 import pytest
 
 from fusionlab.errors import LabError
-from fusionlab.tables import (
-    INDEX,
-    REJECTS,
-    SCORES,
-    concat,
-    labels_schema,
-    read_note,
-    read_table,
-    write_table,
-)
+from fusionlab.schemas import INDEX, REJECTS, SCORES, labels_schema
+from fusionlab.tables import concat, read_note, read_table, write_table
 
 
 def score(scene, method="M", metric="EN", value=1.5, version=1):

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.exporting import export
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -22,6 +23,7 @@ from fusionlab.cli.probing import probes
 from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.refining import refine
 from fusionlab.cli.stages import ingest, score, select
+from fusionlab.cli.training import train
 from fusionlab.cli.upkeep import info, pack, verify
 from fusionlab.cli.validating import validate
 from fusionlab.errors import FusionLabError
@@ -86,8 +88,9 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, baselines, score, select, mosaic, probes, refine, audit, why, diff, validate),
+    *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
+    train,
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 from fusionlab.atomic import atomic_write_bytes
-from fusionlab.images import encode_png
+from fusionlab.sheets import sheet_of
 from fusionlab.store import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fusionlab.lab import Lab
+    from fusionlab.sheets import Cell
 
-_CELL, _GAP, _CAPTION, _SCENES_A_LINE = 200, 6, 16, 2
-_INK, _PAPER = (40, 40, 40), (250, 250, 250)
+_SCENES_A_LINE = 2
 
 
 def write_sheet(lab: Lab, labels: str, path: Path) -> Path:
@@ -30,22 +27,11 @@ def write_sheet(lab: Lab, labels: str, path: Path) -> Path:
         [cell for scene in scenes[i : i + _SCENES_A_LINE] for cell in scene]
         for i in range(0, len(scenes), _SCENES_A_LINE)
     ]
-    heights = [max(picture.height for _, picture in line) + _CAPTION + _GAP for line in lines]
-    width = max(len(line) for line in lines) * (_CELL + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, sum(heights) + _GAP), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    top = _GAP
-    for line, height in zip(lines, heights, strict=True):
-        for j, (caption, picture) in enumerate(line):
-            left = _GAP + j * (_CELL + _GAP)
-            sheet.paste(picture, (left, top + _CAPTION))
-            draw.text((left, top), caption, fill=_INK)
-        top += height
-    atomic_write_bytes(path, encode_png(np.asarray(sheet)))
+    atomic_write_bytes(path, sheet_of(lines))
     return path
 
 
-def _row(lab: Lab, label: dict[Any, Any]) -> list[tuple[str, Image.Image]]:
+def _row(lab: Lab, label: dict[Any, Any]) -> list[Cell]:
     """Return caption and picture of each cell of one label's row."""
     index = lab.index(label["task"], label["dataset"])
     scene = index[index["scene"] == label["scene"]]
@@ -55,10 +41,4 @@ def _row(lab: Lab, label: dict[Any, Any]) -> list[tuple[str, Image.Image]]:
     cells = [(f"{row['scene']}: {row['name']}", row) for row in sources.to_dict("records")]
     cells += [(f"label: {row['name']}", row) for row in chosen.to_dict("records")]
     cells += [("truth", row) for row in truth.to_dict("records")]
-    return [(caption, _picture(lab, row)) for caption, row in cells]
-
-
-def _picture(lab: Lab, entry: dict[Any, Any]) -> Image.Image:
-    picture = Image.fromarray(lab.images.read(Address.of(entry))).convert("RGB")
-    picture.thumbnail((_CELL, _CELL))
-    return picture
+    return [(caption, lab.images.read(Address.of(row))) for caption, row in cells]

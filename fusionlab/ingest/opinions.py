@@ -15,7 +15,7 @@ import pandas as pd
 from fusionlab.errors import ImageError
 from fusionlab.ingest.find import FoundFile
 from fusionlab.ingest.rejects import Reject
-from fusionlab.tables import OPINIONS
+from fusionlab.schemas import OPINIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -37,7 +37,7 @@ def read_opinions(
 
     Returns
     -------
-    The rows that can be used, of schema `fusionlab.tables.OPINIONS`, and what was turned away:
+    The rows that can be used, of schema `fusionlab.schemas.OPINIONS`, and what was turned away:
     ``opinions_unreadable`` for the file, ``opinion_unknown``, ``opinion_twice`` and
     ``opinion_not_finite`` for its rows.
     """

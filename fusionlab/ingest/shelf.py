@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from fusionlab.ingest.scene import place_of
+from fusionlab.schemas import INDEX
 from fusionlab.store import Address, bucket_name
-from fusionlab.tables import INDEX
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -12,7 +12,8 @@ import numpy as np
 from fusionlab.errors import UnknownNameError
 from fusionlab.made import Made, add_made
 from fusionlab.making.plan import choose_datasets, is_ours
-from fusionlab.tables import REJECTS, concat, rejects_frame
+from fusionlab.schemas import REJECTS
+from fusionlab.tables import concat, rejects_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,17 +24,10 @@ from fusionlab.mosaic.pool import Pool, find_pool
 from fusionlab.mosaic.propose import Proposal, propose
 from fusionlab.mosaic.write import mosaic_name, relabel, tile_rows
 from fusionlab.pixels import read_checked
+from fusionlab.schemas import MOSAICS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
 from fusionlab.selection.policy import Policy
-from fusionlab.tables import (
-    MOSAICS,
-    concat,
-    labels_schema,
-    normed_metrics,
-    read_note,
-    rejects_frame,
-    write_table,
-)
+from fusionlab.tables import concat, read_note, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

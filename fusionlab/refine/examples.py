@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionlab.errors import LabError
-from fusionlab.images import digest, join_digests, luminance
-from fusionlab.regions import Region, crop
-from fusionlab.store import Address
+from fusionlab.images import join_digests, luminance
+from fusionlab.labelled import find_labelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusionlab.lab import Lab
+    from fusionlab.labelled import Labelled
 
     Floats = NDArray[np.float32]
 
@@ -70,38 +69,13 @@ def read_examples(lab: Lab, rows: Sequence[dict[str, Any]]) -> list[Example]:
     LabError
         When an image is gone, or is another one than the manifest means.
     """
-    images: dict[tuple[str, str], dict[tuple[str, str, str], dict[str, Any]]] = {}
-    for key in {(row["task"], row["dataset"]) for row in rows}:
-        index = lab.index(*key).to_dict("records")
-        images[key] = {_key(entry): {str(k): v for k, v in entry.items()} for entry in index}
-    return [_read_example(lab, row, images[row["task"], row["dataset"]]) for row in rows]
+    return [
+        _example(lab, row, labelled)
+        for row, labelled in zip(rows, find_labelled(lab, rows), strict=True)
+    ]
 
 
-def _key(entry: dict[Any, Any]) -> tuple[str, str, str]:
-    """Return what an image is found by: scene, role, and the name or, of a source, the position."""
-    source = entry["role"] == "source"
-    return entry["scene"], entry["role"], str(entry["position"] if source else entry["name"])
-
-
-def _read_example(
-    lab: Lab, label: dict[str, Any], images: dict[tuple[str, str, str], dict[str, Any]]
-) -> Example:
-    region = Region.parse(label["region"])
-    wanted = {
-        "digest_candidate": ("method", str(label["method"])),
-        "digest_a": ("source", "0"),
-        "digest_b": ("source", "1"),
-    }
-    planes = []
-    for column, (role, name) in wanted.items():
-        entry = images.get((label["scene"], role, name))
-        pixels = None if entry is None else lab.images.read(Address.of(entry))
-        if pixels is None or digest(pixels) != label[column]:
-            raise LabError(
-                f"{lab.path}: {role} {name} of {label['task']}/{label['dataset']}/{label['scene']} "
-                "is not the image that the labels mean; select labels again, then train again"
-            )
-        planes.append(crop(luminance(pixels), region if role == "source" else None))
-    stacked = np.stack([plane.astype(np.float32) for plane in planes]) / np.float32(255)
-    place = f"{label['task']}/{label['dataset']}/{label['scene']}"
-    return Example(place, stacked, join_digests([label[column] for column in wanted]))
+def _example(lab: Lab, row: dict[str, Any], labelled: Labelled) -> Example:
+    planes = [luminance(pixels).astype(np.float32) for pixels in labelled.read(lab)]
+    digests = [row[column] for column in ("digest_candidate", "digest_a", "digest_b")]
+    return Example(labelled.place, np.stack(planes) / np.float32(255), join_digests(digests))

@@ -19,18 +19,11 @@ from fusionlab.refine.plan import Plan, plan_dataset
 from fusionlab.refine.ways import Way, get_way
 from fusionlab.refine.work import Outcome, Settings, refined
 from fusionlab.refine.write import refined_name, rejects_of, relabel, totals_of
+from fusionlab.schemas import REFINEMENTS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
 from fusionlab.selection.policy import Policy
 from fusionlab.store import is_safe_name
-from fusionlab.tables import (
-    REFINEMENTS,
-    concat,
-    labels_schema,
-    normed_metrics,
-    read_note,
-    rejects_frame,
-    write_table,
-)
+from fusionlab.tables import concat, read_note, rejects_frame, write_table
 from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 
 from fusionlab.configs import Config
+from fusionlab.cropping import at_least, turned
 from fusionlab.refine.probes import MIN_SIDE, Probes
 
 if TYPE_CHECKING:
@@ -164,13 +165,9 @@ def patches(examples: Sequence[Example], count: int, side: int, rng: np.random.G
     """
     found = np.empty((count, 3, side, side), dtype=np.float32)
     for i in range(count):
-        planes = examples[int(rng.integers(len(examples)))].planes
-        missing = [(0, max(0, side - n)) for n in planes.shape[1:]]
-        if any(more for _, more in missing):
-            planes = np.pad(planes, [(0, 0), *missing], mode="symmetric")
+        planes = at_least(examples[int(rng.integers(len(examples)))].planes, side)
         y, x = (int(rng.integers(n - side + 1)) for n in planes.shape[1:])
+        flip_y, flip_x, transpose = (bool(rng.integers(2)) for _ in range(3))
         patch = planes[:, y : y + side, x : x + side]
-        flips = tuple(axis for axis in (1, 2) if rng.integers(2))
-        patch = np.flip(patch, flips)
-        found[i] = patch.transpose(0, 2, 1) if rng.integers(2) else patch
+        found[i] = turned(patch, flip_y, flip_x, transpose)
     return torch.from_numpy(found)

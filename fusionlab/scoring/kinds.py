@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fusionlab.metrics import DEFAULT_METRICS
+from fusionlab.schemas import SCORES, TILES, TableSchema
 from fusionlab.scoring.plan import plan_scenes, plan_tiles
 from fusionlab.scoring.tiles import score_tiles
 from fusionlab.scoring.work import score_batch
-from fusionlab.tables import SCORES, TILES, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from fusionlab import metrics as metric_library
+from fusionlab.schemas import SCORES
 from fusionlab.scoring.plan import plan_scenes, stamps_of
 from fusionlab.scoring.work import Measured, score_batch
-from fusionlab.tables import SCORES, concat
+from fusionlab.tables import concat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fusionlab.errors import LabError, UsageError
+from fusionlab.schemas import labels_schema
 from fusionlab.selection.choose import Chosen, choose
-from fusionlab.tables import labels_schema, read_table, rejects_frame, write_table
+from fusionlab.tables import read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from fusionlab.lab import Lab

@@ -7,7 +7,7 @@ import yaml
 from fusionlab.errors import ConfigError
 from fusionlab.ingest import ingest, load_manifest, preview
 from fusionlab.lab import Lab
-from fusionlab.tables import OPINIONS
+from fusionlab.schemas import OPINIONS
 
 COLUMNS = {"file": "mos.csv", "scene": "name", "method": "method", "score": "mos"}
 

@@ -217,7 +217,8 @@ def test_a_dry_run_writes_nothing(lab: Lab) -> None:
 
 
 def test_a_label_of_a_person_stays(lab: Lab) -> None:
-    from fusionlab.tables import labels_schema, write_table
+    from fusionlab.schemas import labels_schema
+    from fusionlab.tables import write_table
 
     labels = lab.labels("whole")
     labels["chosen_by"] = "ann"

@@ -16,14 +16,15 @@ from typer.testing import CliRunner
 
 from fusionlab.cli import app
 from fusionlab.errors import LabError, UnknownNameError, UsageError
-from fusionlab.images import luminance
+from fusionlab.images import digest, luminance
 from fusionlab.refine.examples import draw_labels, read_examples, split
 from fusionlab.refine.keeping import load_probes
 from fusionlab.refine.learned import load_repair
 from fusionlab.refine.probing import train_probes
 from fusionlab.refine.teaching import Settings
+from fusionlab.schemas import labels_schema
 from fusionlab.store import Address
-from fusionlab.tables import labels_schema, write_table
+from fusionlab.tables import write_table
 
 TINY = Settings(steps=6, batch=2, patch=12, every=3)
 
@@ -64,8 +65,8 @@ def test_examples_are_the_luminance_of_labels_and_both_sources(lab):
         label = lab.labels("first").set_index("scene").loc[scene]
         wanted = [label["digest_candidate"], label["digest_a"], label["digest_b"]]
         mine = index[index["scene"] == scene].set_index("digest")
-        for plane, digest in zip(example.planes, wanted, strict=True):
-            entry = mine.loc[[digest]].reset_index().iloc[0]
+        for plane, found in zip(example.planes, wanted, strict=True):
+            entry = mine.loc[[found]].reset_index().iloc[0]
             pixels = luminance(lab.images.read(Address.of(entry)))
             np.testing.assert_allclose(255 * plane, pixels, atol=1e-4)
 
@@ -151,15 +152,14 @@ def test_a_label_of_a_region_is_compared_with_that_region(lab):
         pixels = planes(address)
         return pixels if address.array.startswith("method") else np.pad(pixels, ((4, 0), (6, 0)))
 
+    index = lab.index("ivf", "toy").to_dict("records")
+    for entry in index:
+        pixels = cropped(Address.of(entry))
+        entry.update(digest=digest(pixels), height=pixels.shape[0], width=pixels.shape[1])
+        if entry["role"] == "source" and entry["scene"] == rows[0]["scene"]:
+            shown[0]["digest_" + "ab"[entry["position"]]] = entry["digest"]
+    lab.index = lambda *_: pd.DataFrame(index)
     lab.images.read = cropped
-    index = lab.index("ivf", "toy")
-    lab.index = lambda *_: index
-    from fusionlab.images import digest
-
-    sources = index[(index["scene"] == rows[0]["scene"]) & (index["role"] == "source")]
-    ordered = sources.sort_values("position").to_dict("records")
-    for column, entry in zip(("digest_a", "digest_b"), ordered, strict=True):
-        shown[0][column] = digest(cropped(Address.of(entry)))
     assert np.array_equal(read_examples(lab, shown)[0].planes, whole)
 
 

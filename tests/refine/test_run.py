@@ -34,11 +34,12 @@ from fusionlab.lab import Lab
 from fusionlab.metrics import measure
 from fusionlab.packing import pack
 from fusionlab.refine import Damage, Repair, Way, read_map, refine
+from fusionlab.schemas import labels_schema, normed_metrics
 from fusionlab.scoring import missing, score
 from fusionlab.selection import select
 from fusionlab.selection.policy import Policy
 from fusionlab.store import Address
-from fusionlab.tables import labels_schema, normed_metrics, read_note, write_table
+from fusionlab.tables import read_note, write_table
 from fusionlab.upkeep import verify
 from fusionlab.validation.truths import truths_of
 

@@ -184,7 +184,7 @@ def test_the_same_decisions_give_the_same_bytes(lab: Lab) -> None:
 def test_decisions_about_other_data_sets_change_nothing(lab: Lab) -> None:
     before = labels_of(lab)
     decided = decide(lab, S0, "veto", by="ann").as_dict() | {"dataset": "another"}
-    from fusionlab.tables import OVERRIDES
+    from fusionlab.schemas import OVERRIDES
 
     write_table(lab.path / "overrides.parquet", pd.DataFrame([decided]), OVERRIDES)
     pd.testing.assert_frame_equal(labels_of(lab), before)

@@ -1,0 +1,1 @@
+"""Training a fusion network on curated labels."""
