@@ -12,7 +12,7 @@ splitting and composing gives every pixel back exactly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]
+Coloured = TypeVar("Coloured", bound=NDArray[Any])
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 NEUTRAL = 128.0
@@ -131,7 +132,17 @@ def merge_chroma(task: Task, sources: Sequence[NDArray[Any]]) -> Plane | None:
     that of the first source with a hue, ``"both"`` the mean of `weighted_chroma`. None when the
     source or sources that the rule looks at have no hue.
     """
-    if task.colour == "both":
-        return weighted_chroma(sources) if any(map(is_colour, sources)) else None
+    chosen = chroma_sources(task, sources)
+    return join_chroma(task, chosen) if chosen else None
+
+
+def chroma_sources(task: Task, sources: Sequence[Coloured]) -> list[Coloured]:
+    """Return the sources whose chroma the fused image gets; none where it is gray."""
     eligible = sources[1:2] if task.colour == "b" else sources
-    return next((chroma(s) for s in eligible if is_colour(s)), None)
+    hued = [source for source in eligible if is_colour(source)]
+    return hued if task.colour == "both" else hued[:1]
+
+
+def join_chroma(task: Task, chosen: Sequence[NDArray[Any]]) -> Plane:
+    """Return the chroma that `chroma_sources` give, or the same part of each of them."""
+    return weighted_chroma(chosen) if task.colour == "both" else chroma(chosen[0])

@@ -11,6 +11,7 @@ from fusionlab.images import SUFFIXES
 from fusionlab.measuring.table import Reject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -52,8 +53,8 @@ def find(a: Path, b: Path, fused: Path, reference: Path | None = None) -> Found:
     rejects: list[Reject] = []
     for folder in (a, b, fused, *([reference] if reference else [])):
         _require_folder(folder)
-    first, second = (_images(folder, "source", "", rejects) for folder in (a, b))
-    truths = _images(reference, "reference", "", rejects) if reference else {}
+    first, second = (images_in(folder, "source", "", rejects) for folder in (a, b))
+    truths = images_in(reference, "reference", "", rejects) if reference else {}
     methods = _methods(fused, rejects)
     pairs = {
         stem: Pair(stem, first[stem], second[stem], truths.get(stem))
@@ -87,15 +88,27 @@ def _methods(fused: Path, rejects: list[Reject]) -> dict[str, dict[str, Path]]:
     entries = [entry for entry in sorted(fused.iterdir()) if not entry.name.startswith(".")]
     folders = [entry for entry in entries if entry.is_dir()]
     if folders and len(folders) == len(entries):
-        return {folder.name: _images(folder, "method", folder.name, rejects) for folder in folders}
+        return {
+            folder.name: images_in(folder, "method", folder.name, rejects) for folder in folders
+        }
     name = fused.resolve().name
-    return {name: _images(fused, "method", name, rejects)}
+    return {name: images_in(fused, "method", name, rejects)}
 
 
-def _images(folder: Path, role: str, method: str, rejects: list[Reject]) -> dict[str, Path]:
+def images_in(
+    folder: Path,
+    role: str,
+    method: str,
+    rejects: list[Reject],
+    key: Callable[[str], str] = str,
+) -> dict[str, Path]:
     """Return stem -> file of the images in `folder`; what is no image or comes twice is rejected.
 
     Hidden files are passed over.
+
+    Parameters
+    ----------
+    key : of a stem, what it is found and told from others by.
     """
     stems: dict[str, list[Path]] = defaultdict(list)
     for file in sorted(folder.iterdir()):
@@ -108,7 +121,7 @@ def _images(folder: Path, role: str, method: str, rejects: list[Reject]) -> dict
             detail = f"its ending is none of {' '.join(sorted(SUFFIXES))}"
             rejects.append(_reject(role, method, file.stem, file, "unmatched_file", detail))
         else:
-            stems[file.stem].append(file)
+            stems[key(file.stem)].append(file)
     for stem, files in stems.items():
         if len(files) > 1:
             detail = f"{' and '.join(f.name for f in files)} claim the same place; keep one"
