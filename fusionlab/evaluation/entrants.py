@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from fusionlab import __version__
 from fusionlab.errors import UsageError
 from fusionlab.images import join_digests
+from fusionlab.schemas import RUN_SCENES
 from fusionlab.store import is_safe_name
 from fusionlab.tables import read_table
 
@@ -121,10 +122,10 @@ def lab_runs(lab: Lab) -> list[str]:
 
 
 def run_scenes(place: Path) -> pd.DataFrame | None:
-    """Return the scenes that a run lists; None where there is no list."""
-    folder = place.parent if place.suffix == ".safetensors" else place
-    file = folder / _SCENES
-    return read_table(file) if file.exists() else None
+    """Return the scenes that a run lists, of its folder or one of its models; None without one."""
+    above = [place.parent, place.parent.parent] if place.suffix == ".safetensors" else [place]
+    file = next((folder / _SCENES for folder in above if (folder / _SCENES).exists()), None)
+    return None if file is None else read_table(file, RUN_SCENES)
 
 
 def _parsed(lab: Lab, text: str) -> tuple[str, list[Path]]:

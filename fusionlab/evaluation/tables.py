@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from fusionlab.atomic import replace_bytes
 from fusionlab.images import Pixels, decode, digest, encode_png
-from fusionlab.tables import SCORES, TableSchema, read_table, write_table
+from fusionlab.schemas import SCORES, TableSchema
+from fusionlab.tables import read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,9 +132,7 @@ def read_fused(lab: Lab, key: tuple[str, str]) -> tuple[pd.DataFrame, pd.DataFra
     )
 
 
-def write_fused(
-    lab: Lab, key: tuple[str, str], fused: pd.DataFrame, scores: pd.DataFrame
-) -> None:
+def write_fused(lab: Lab, key: tuple[str, str], fused: pd.DataFrame, scores: pd.DataFrame) -> None:
     """Replace both; scores first, for without its row of `fused` a score is not looked for."""
     folder, file = place_of(lab), f"{key[0]}-{key[1]}.parquet"
     write_table(folder / "scores" / file, scores, FUSED_SCORES)
