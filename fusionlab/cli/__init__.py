@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.evaluating import evaluate
 from fusionlab.cli.exporting import export
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
@@ -90,7 +91,7 @@ def _root(
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
-    train,
+    *(train, evaluate),
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:

@@ -50,6 +50,7 @@ class Evaluation:
     left_out : data set or scene -> why it takes no part.
     rejected : reason code -> images.
     unlisted : entrants of which nobody knows what they were trained on.
+    kept : what is known of each data set.
     """
 
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Evaluation:
     rejected: dict[str, int] = field(default_factory=dict)
     unlisted: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    kept: list[Kept] = field(default_factory=list)
 
 
 def evaluate(
@@ -115,6 +117,7 @@ def evaluate(
     if not dry_run:
         with lab.writing():
             ranks = run.everything()
+            found.kept = list(run.kept.values())
             found.frames = results_of(lab, [_entered(run, f, ranks, parts) for f in fields])
             write_results(lab, found.frames)
     found.seconds = round(time.monotonic() - start, 3)
@@ -240,9 +243,13 @@ def _entered(
     return Entered(one, ranks[one.key], groups, list(names), parts[one.key])
 
 
+#: What of an evaluation is no fact for people.
+_NOT_SHOWN = ("frames", "kept")
+
+
 def as_dict(found: Evaluation) -> dict[str, Any]:
     """Return an evaluation for JSON: its facts, and the rows of every table but the scenes'."""
     from fusionlab.terminal import records
 
-    facts = {name: value for name, value in vars(found).items() if name != "frames"}
+    facts = {name: value for name, value in vars(found).items() if name not in _NOT_SHOWN}
     return {**facts, **{n: records(f) for n, f in found.frames.items() if n != "scenes"}}
