@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fusionlab.images import encode_png
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
+from fusionlab.schemas import labels_schema
+from fusionlab.tables import write_table
 
 METHODS = ("copy_ir", "mean", "noisy", "sharp")
 
@@ -72,6 +76,29 @@ def make_lab(folder: Path, **options: object) -> Lab:
     lab = Lab.create(folder / "lab")
     ingest(*load_manifest(write_dataset(folder / "images", **options)), lab)
     return lab
+
+
+def write_labels(lab: Lab, method: str, name: str = "first") -> None:
+    """Write a labels manifest in which `method` is the label of every scene that it has."""
+    schema = labels_schema([])
+    empty = {"string": "", "int8": 1, "int32": 1, "bool": False, "double": 0.0}
+    common = {f.name: empty[str(f.type)] for f in schema.columns}
+    common |= {"weight": 1.0, "chosen_by": "policy", "policy_digest": "p", "method": method}
+    rows = []
+    for key in lab.datasets():
+        for scene, mine in lab.index(*key).groupby("scene"):
+            a, b = mine[mine["role"] == "source"].sort_values("position")["digest"][:2]
+            (label,) = mine[mine["name"] == method].to_dict("records")
+            named = {"task": key[0], "dataset": key[1], "scene": scene, "region": label["region"]}
+            digests = {"digest_a": a, "digest_b": b, "digest_candidate": label["digest"]}
+            rows.append({**common, **named, **digests})
+    with lab.writing():
+        write_table(lab.labels_path(name), pd.DataFrame(rows), schema)
+
+
+def rewrite_labels(lab: Lab, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Replace the labels manifest ``first``, without metrics, by what `change` makes of it."""
+    write_table(lab.labels_path("first"), change(lab.labels("first")), labels_schema([]))
 
 
 def tree_bytes(folder: Path) -> dict[str, bytes]:

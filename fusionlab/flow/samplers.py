@@ -53,16 +53,28 @@ def rk4(v: Velocity, x: Tensor, t: float, h: float) -> Tensor:
     return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
+#: Solvers that ask for the velocity at the end of a step.
+_ASK_FOR_END = frozenset({"heun", "rk4"})
+
 SOLVERS: dict[str, Step] = {"euler": euler, "midpoint": midpoint, "heun": heun, "rk4": rk4}
 
 
-def sample(velocity: Velocity, x_0: Tensor, steps: int, solver: Solver = "euler") -> Tensor:
+def sample(
+    velocity: Velocity,
+    x_0: Tensor,
+    steps: int,
+    solver: Solver = "euler",
+    *,
+    open_end: bool = False,
+) -> Tensor:
     """Return x_1 of a flow.
 
     Parameters
     ----------
     velocity : of the state, any shape, and the time in 0..1.
     steps : of equal length, one at least.
+    open_end : the velocity is not defined at t = 1; where a solver would ask for it, the last step
+        is one of Euler's.
 
     Raises
     ------
@@ -71,7 +83,8 @@ def sample(velocity: Velocity, x_0: Tensor, steps: int, solver: Solver = "euler"
     """
     if steps < 1:
         raise UsageError(f"steps of the sampler: got {steps}, expected 1 or more")
-    step, x = SOLVERS[solver], x_0
+    x = x_0
     for number in range(steps):
-        x = step(velocity, x, number / steps, 1 / steps)
+        bounded = open_end and number == steps - 1 and solver in _ASK_FOR_END
+        x = SOLVERS["euler" if bounded else solver](velocity, x, number / steps, 1 / steps)
     return x

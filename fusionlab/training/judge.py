@@ -98,7 +98,7 @@ def judge(
 
     Returns
     -------
-    Columns ``place``, ``task`` and the measures.
+    Columns ``place``, ``task`` and the measures; nan where the image is too small for a metric.
     """
     was, rows = model.training, []
     model.eval()
@@ -109,7 +109,7 @@ def judge(
         found = {"PSNR": psnr(fused, label), "PSNR_local": psnr_local(fused, label)}
         asked = [_METRICS[name] for name in measures if name in _METRICS]
         if asked:
-            measured = metrics.measure(a, b, fused, asked, reference=label)
+            measured = metrics.prepare([a, b], asked, reference=label).measure(fused)
             found |= {name: measured[m] for name, m in _METRICS.items() if m in measured}
         rows.append({"place": example.place, "task": example.task, **found})
     model.train(was)

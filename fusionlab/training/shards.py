@@ -31,7 +31,7 @@ from fusionlab.paths import to_place
 from fusionlab.training.curated import Curated, Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -44,6 +44,14 @@ FORMAT = 1
 SHARD_BYTES = 64 * 2**20
 
 _INDEX = "index.json"
+
+#: What the index says, and what it says of a scene.
+_KEYS = {"labels": str, "policy_digest": str, "digest": str, "shards": dict, "examples": list}
+_ROW_KEYS = {
+    **dict.fromkeys(("place", "task", "method", "region", "group", "shard", "pixels"), str),
+    **dict.fromkeys(("size", "digests"), list),
+    "weight": float,
+}
 
 
 @dataclass(frozen=True)
@@ -123,8 +131,7 @@ def check_target(folder: Place) -> None:
     """
     names = sorted(item.name for item in folder.iterdir()) if folder.exists() else []
     for name in names:
-        mine = name == _INDEX or (name.startswith("shard-") and name.endswith(".safetensors"))
-        if not (mine or name.startswith((".lock", TEMPORARY_PREFIX))):
+        if not (name == _INDEX or _is_shard(name) or name.startswith((".lock", TEMPORARY_PREFIX))):
             raise LabError(f"{folder}: holds {name!r}; name an empty folder to export into")
 
 
@@ -219,11 +226,29 @@ def _read_index(folder: Place) -> dict[str, Any]:
             f"{path}: an export of format {found}, this FusionLab ({__version__}) reads format "
             f"{FORMAT}; {again}"
         )
-    wanted = {"labels", "policy_digest", "digest", "shards", "examples"}
-    shards = set(index.get("shards", ()))
-    if not wanted <= set(index) or any(row["shard"] not in shards for row in index["examples"]):
+    if not (_holds(index, _KEYS) and all(_is_row(row, index) for row in index["examples"])):
         raise LabError(f"{path}: is not a whole index of an export; {again}")
     return index
+
+
+def _is_row(row: Any, index: dict[str, Any]) -> bool:
+    """Tell whether that is what an index says of a scene."""
+    return (
+        _holds(row, _ROW_KEYS)
+        and _is_shard(row["shard"])
+        and row["shard"] in index["shards"]
+        and [type(part) for part in row["digests"]] == [str] * 3
+        and [type(part) for part in row["size"]] == [int] * 2
+    )
+
+
+def _holds(content: Any, kinds: Mapping[str, type]) -> bool:
+    """Tell whether `content` has all keys, with values of their kinds."""
+    return isinstance(content, dict) and all(isinstance(content.get(k), kinds[k]) for k in kinds)
+
+
+def _is_shard(name: str) -> bool:
+    return name.startswith("shard-") and name.endswith(".safetensors") and "/" not in name
 
 
 def _read_shard(

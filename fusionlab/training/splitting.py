@@ -3,7 +3,8 @@ r"""Which scenes to learn from, and which to judge progress by.
 .. math:: u(g) = \mathrm{SHA256}(g)_{0..63} / 2^{64}
 
 A scene of group `g` is for validation where :math:`u(g)` is below the share. So another scene in
-the lab moves none of the others, and near-duplicates, being one group, stay together.
+the lab moves none of the others, unless a task has so few that one part would be empty, and
+near-duplicates, being one group, stay together.
 """
 
 from __future__ import annotations

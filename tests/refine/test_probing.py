@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import make_lab
+from helpers import make_lab, rewrite_labels, write_labels
 from typer.testing import CliRunner
 
 from fusionlab.cli import app
@@ -22,9 +22,7 @@ from fusionlab.refine.keeping import load_probes
 from fusionlab.refine.learned import load_repair
 from fusionlab.refine.probing import train_probes
 from fusionlab.refine.teaching import Settings
-from fusionlab.schemas import labels_schema
 from fusionlab.store import Address
-from fusionlab.tables import write_table
 
 TINY = Settings(steps=6, batch=2, patch=12, every=3)
 
@@ -38,23 +36,8 @@ def _one_thread():
 def lab(tmp_path):
     """Return a lab whose labels are the means of its sources."""
     lab = make_lab(tmp_path, methods=("mean",))
-    schema = labels_schema([])
-    empty = {"string": "", "int8": 1, "int32": 1, "bool": False, "double": 0.0}
-    rows = []
-    for scene, mine in lab.index("ivf", "toy").groupby("scene"):
-        own = mine.set_index("name")["digest"]
-        digests = {"digest_a": own["ir"], "digest_b": own["vis"], "digest_candidate": own["mean"]}
-        named = {"task": "ivf", "dataset": "toy", "scene": scene, "method": "mean"}
-        common = {f.name: empty[str(f.type)] for f in schema.columns}
-        rows.append({**common, **named, **digests, "policy_digest": "p"})
-    with lab.writing():
-        write_table(lab.labels_path("first"), pd.DataFrame(rows), schema)
+    write_labels(lab, "mean")
     return lab
-
-
-def rewrite(lab, change, name="first"):
-    """Replace a labels manifest by what `change` makes of it."""
-    write_table(lab.labels_path(name), change(lab.labels(name)), labels_schema([]))
 
 
 def test_examples_are_the_luminance_of_labels_and_both_sources(lab):
@@ -110,7 +93,7 @@ def test_training_twice_gives_the_same_file_and_another_seed_another(lab):
 
 
 def test_of_one_scene_none_is_held_out(lab):
-    rewrite(lab, lambda frame: frame[frame["scene"] == "s0"])
+    rewrite_labels(lab, lambda frame: frame[frame["scene"] == "s0"])
     train_probes(lab, "first", settings=TINY)
     _, origin = load_probes(lab, "probes", "ivf")
     assert (origin.scenes, origin.held_out, origin.losses.held_out) == (1, (), False)
@@ -166,7 +149,7 @@ def test_a_label_of_a_region_is_compared_with_that_region(lab):
 def test_no_labels_of_a_task_say_what_to_do(lab):
     with pytest.raises(LabError, match=r"'first' has no labels of mff to learn from; select"):
         train_probes(lab, "first", task="mff", settings=TINY)
-    rewrite(lab, lambda frame: frame.iloc[:0])
+    rewrite_labels(lab, lambda frame: frame.iloc[:0])
     with pytest.raises(LabError, match=r"'first' has no labels to learn from; select"):
         train_probes(lab, "first", settings=TINY)
     assert not (lab.path / "probes").exists()
@@ -185,7 +168,7 @@ def test_names_that_cannot_be_are_refused_before_any_work(lab):
 
 @pytest.mark.parametrize("column", ["digest_a", "digest_b", "digest_candidate"])
 def test_an_image_that_changed_since_is_refused(lab, column):
-    rewrite(lab, lambda frame: frame.assign(**{column: "0" * 64}))
+    rewrite_labels(lab, lambda frame: frame.assign(**{column: "0" * 64}))
     with pytest.raises(LabError, match=r"of ivf/toy/s\d is not the image that the labels mean"):
         train_probes(lab, "first", settings=TINY)
 
