@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from fusionlab.audit.cells import records
 from fusionlab.audit.pictures import to_8_bits
 from fusionlab.errors import ImageError
 from fusionlab.flags import split_flags
@@ -49,19 +50,16 @@ def quality_of(lab: Lab, index: pd.DataFrame) -> int | None:
     The median of what `estimate_quality` tells of up to 60 whole candidates that are JPEGs, or
     were before (flags ``jpeg`` and ``jpeg_trace``). Made candidates have no files and do not count.
     """
-    rows = [row for row in eligible(index).to_dict("records") if not is_made(row)]
+    rows = [row for row in records(eligible(index)) if not is_made(row)]
     marked = [row for row in rows if {"jpeg", "jpeg_trace"} & set(split_flags(row["flags"]))]
     if not rows or len(marked) <= _MOST * len(rows):
         return None
     whole = [row for row in marked if not row["region"] and not row["alignment"]]
     asked = whole[:: max(1, len(whole) // _ASKED)]
     pixels = (luminance(to_8_bits(lab.images.read(Address.of(row)))) for row in asked)
-    told = [quality for gray in pixels if (quality := estimate_quality(_bytes(gray))) is not None]
+    grays = (gray.astype(np.uint8, copy=False) for gray in pixels)
+    told = [quality for gray in grays if (quality := estimate_quality(gray)) is not None]
     return round(float(np.median(told))) if told else _FINEST
-
-
-def _bytes(gray: np.ndarray) -> np.ndarray:
-    return gray.astype(np.uint8, copy=False)
 
 
 def as_jpeg(pixels: Pixels, quality: int) -> Pixels:

@@ -29,8 +29,15 @@ _SCENES = "scenes.parquet"
 class Fuses(Protocol):
     """What an entrant asks of a model: `fusionlab.inference.Fuser` does it."""
 
-    name: str
-    digest: str
+    @property
+    def name(self) -> str:
+        """Return what it is called in messages."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Return what tells it from other models."""
+        ...
 
     def fuse(
         self, sources: Sequence[Pixels], task: str = "", *, steps: int | None = None
@@ -103,7 +110,7 @@ def entrants_of(
         for place in places:
             fuser, scenes = load(place), run_scenes(place)
             own = group if len(places) == 1 else f"{group}+{_name(place)}"
-            for count in steps or [None]:
+            for count in steps or (None,):
                 at = "" if count is None else f"@{count}"
                 names = f"{RUN}{own}{at}", f"{RUN}{group}{at}"
                 found.append(Entrant(*names, fuser, count, scenes))

@@ -149,7 +149,7 @@ def open_field(
     rivals = index[(index["role"] != "method") | index.index.isin(eligible(index).index)]
     plans = {plan.scene: plan for plan in plan_scenes(rivals)}
     scores = _scores(lab, key, plans, groups)
-    kept = list(scores) if named is not None else _complete(scores, groups)
+    kept = [str(m) for m in scores] if named is not None else _complete(scores, groups)
     own = {metric: groups[metric] for metric in kept}
     return Field(*key, index, plans, own, scores[kept], quality_of(lab, index))
 
@@ -171,6 +171,6 @@ def _scores(
 
 def _complete(scores: pd.DataFrame, groups: Mapping[str, str]) -> list[str]:
     """Return the metrics that as many images have scores in as any; a truth is not everywhere."""
-    counts = scores.notna().sum() if len(scores) else scores.count()
-    most = max((int(counts[m]) for m in scores if groups[m] != TRUTH), default=0)
-    return [m for m in scores if groups[m] == TRUTH or counts[m] >= _MOSTLY * most]
+    counts = {str(metric): int(count) for metric, count in scores.count().items()}
+    most = max((n for metric, n in counts.items() if groups[metric] != TRUTH), default=0)
+    return [m for m, n in counts.items() if groups[m] == TRUTH or n >= _MOSTLY * most]

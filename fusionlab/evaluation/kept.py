@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fusionlab.audit.cells import records
 from fusionlab.evaluation.compression import LOSSLESS, form_of
 from fusionlab.evaluation.tables import FUSED, FUSED_SCORES, read_fused, write_fused
 from fusionlab.evaluation.work import Done, Job, measured_in, source_digests, sources_of
@@ -38,8 +39,8 @@ class Kept:
         self.lab, self.field = lab, field
         self.borrowed, self.rejects = borrowed, list(rejects)
         fused, scores = read_fused(lab, field.key)
-        self._fused = {_row_key(row): row for row in fused.to_dict("records")}
-        self._scores = {_score_key(row): row for row in scores.to_dict("records")}
+        self._fused = {_row_key(row): row for row in records(fused)}
+        self._scores = {_score_key(row): row for row in records(scores)}
         self._asked: dict[tuple[str, str], set[str]] = {}
         self._changed = False
 
@@ -60,7 +61,7 @@ class Kept:
                 left.append((entrant, str(image)))
         return Job(plan, tuple(left), self.field.quality, self.field.metrics)
 
-    def _standing(self, plan: ScenePlan, entrant: Entrant, form: str) -> dict[Any, Any] | None:
+    def _standing(self, plan: ScenePlan, entrant: Entrant, form: str) -> dict[str, Any] | None:
         """Return what was fused by a recipe that still holds; forget what was by another."""
         key = plan.scene, entrant.name, form
         row = self._fused.get(key)
@@ -140,9 +141,9 @@ class Kept:
         return found
 
 
-def _row_key(row: dict[Any, Any]) -> tuple[str, str, str]:
+def _row_key(row: dict[str, Any]) -> tuple[str, str, str]:
     return row["scene"], row["method"], row["form"]
 
 
-def _score_key(row: dict[Any, Any]) -> tuple[str, str, str]:
+def _score_key(row: dict[str, Any]) -> tuple[str, str, str]:
     return row["scene"], row["candidate_digest"], row["metric"]

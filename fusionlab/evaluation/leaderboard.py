@@ -113,7 +113,7 @@ def _leaderboard(scenes: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     for task, dataset, frame in levels(scenes):
         positions = {} if dataset == ALL else _positions(pairs, task, dataset)
         for (group, method, form), mine in frame.groupby(["group", "method", "form"]):
-            position = positions.get((method, form, group), (np.nan, 0))
+            position = positions.get((str(method), str(form), str(group)), (np.nan, 0))
             rows.append([task, dataset, group, method, form, *_facts(mine, position)])
     frame = pd.DataFrame(rows, columns=LEADERBOARD.columns.names)
     return frame.sort_values(["task", "dataset", "group", "rank", "method"], ignore_index=True)
@@ -162,7 +162,8 @@ def _means(one: Entered) -> pd.DataFrame:
     ).reset_index()
     frame["group"] = frame["metric"].map(dict(one.field.groups))
     frame["kind"] = frame["method"].map(kind_of)
-    return frame.assign(task=one.field.task, dataset=one.field.dataset)[MEANS.columns.names]
+    frame = frame.assign(task=one.field.task, dataset=one.field.dataset)
+    return frame.reindex(columns=MEANS.columns.names)
 
 
 def _opinions(lab: Lab, one: Entered) -> pd.DataFrame:

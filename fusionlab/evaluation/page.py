@@ -186,9 +186,9 @@ def _dataset(
         []
         if quality is None
         else [
-            f"The candidates are JPEG files, by their pixels of quality {quality}: what is evaluated "
-            "was encoded the same way before it was ranked (chroma halved, 4:2:0). Pictures show it "
-            "without loss."
+            f"The candidates are JPEG files, by their pixels of quality {quality}: what is "
+            "evaluated was encoded the same way before it was ranked (chroma halved, 4:2:0). "
+            "Pictures show it without loss."
         ]
     )
     figure = rank_figure(board, f"{dataset}: mean ranks; nearer to the lower left is better.")
@@ -200,9 +200,7 @@ def _dataset(
         figures,
         [
             Tabled(_board(board), "Leaderboard."),
-            Tabled(
-                _compared(against), "Differences of mean ranks: below 0 the first is better."
-            ),
+            Tabled(_compared(against), "Differences of mean ranks: below 0 the first is better."),
             Tabled(_opinions(report, task, dataset), "Do the ranks agree with people?"),
         ],
         Scenes(columns, listed.get((task, dataset), [])),

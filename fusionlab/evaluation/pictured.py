@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.audit.cells import Cell, Column, Row, Table, number_cell
+import pandas as pd
+
+from fusionlab.audit.cells import Cell, Column, Row, Table, number_cell, records
 from fusionlab.audit.links import picture_url
 from fusionlab.audit.pictures import LONGEST
 from fusionlab.audit.scene import Picture, ScenePage, picture_of
@@ -15,8 +17,6 @@ from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
 
     from fusionlab.evaluation.kept import Kept
 
@@ -35,7 +35,7 @@ class Shot:
 def shots_of(kept: Kept, scene: str, scenes: pd.DataFrame) -> list[Shot]:
     """Return the pictures of one scene: sources, truth, entrants and the best candidates."""
     index = kept.field.index
-    rows = index[index["scene"] == scene].sort_values("position").to_dict("records")
+    rows = records(index[index["scene"] == scene].sort_values("position"))
     entries = {(row["role"], row["name"]): row for row in rows}
     shots = [Shot(picture_of(row), row) for row in rows if row["role"] in ("source", "reference")]
     first = shots[0].picture
@@ -124,13 +124,15 @@ def _table(scenes: pd.DataFrame) -> Table:
     groups = [group for group in GROUPS if (scenes["group"] == group).any()]
     wide = scenes.pivot(
         index=["kind", "method", "form"], columns="group", values=["rank", "rivals"]
-    )
+    ).sort_values(("rank", groups[-1]))
     rows = []
-    for (kind, method, form), row in wide.sort_values(("rank", groups[-1])).iterrows():
-        shares = [1.0 - (row["rank", g] - 1.0) / max(row["rivals", g], 1.0) for g in groups]
+    for (kind, method, form), values in zip(wide.index.to_list(), wide.to_numpy(), strict=True):
+        row = pd.Series(values, wide.columns)
         cells = [Cell(kind), Cell(method), Cell(form)]
-        for group, share in zip(groups, shares, strict=True):
-            cells.append(number_cell(row["rank", group], share, text=f"{row['rank', group]:.2f}"))
+        for group in groups:
+            rank, rivals = float(row["rank", group]), float(row["rivals", group])
+            share = 1.0 - (rank - 1.0) / max(rivals, 1.0)
+            cells.append(number_cell(rank, share, text=f"{rank:.2f}"))
         rows.append(Row(cells, "label" if kind in OURS else "decoy" if kind == "decoy" else ""))
     columns = [Column("kind"), Column("method"), Column("form")]
     return Table([*columns, *(Column(f"rank {group}", True) for group in groups)], rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fusionlab.lab import Lab
     from fusionlab.metrics import Metric
     from fusionlab.scoring.plan import ScenePlan
+    from fusionlab.scoring.work import Measure
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _image(
             f"returned {found.dtype} {found.shape}, expected 8 or 16 bits of "
             f"{sources[0].shape[:2]}",
         )
-    return np.ascontiguousarray(found)
+    return found if found.flags.c_contiguous else found.copy()
 
 
 def _measure(
@@ -130,13 +132,17 @@ def _measure(
             values = (
                 measure
                 if isinstance(measure, Failed)
-                else attempt(work, entrant.name, lambda p=pixels: measure([luminance(p)])[0])
+                else attempt(work, entrant.name, partial(_values, measure, pixels))
             )
             if isinstance(values, Failed):
                 done.rejects.append(_reject(plan, entrant, values.reason, values.detail))
                 break
             done.fused.append(fused_row(plan, entrant, form, digest(pixels), kept))
             done.scores += [score_row(plan, m, digest(pixels), values[m.name]) for m in metrics]
+
+
+def _values(measure: Measure, pixels: Pixels) -> dict[str, float]:
+    return measure([luminance(pixels)])[0]
 
 
 def measured_in(metrics: Sequence[Metric], plan: ScenePlan) -> list[Metric]:
