@@ -142,15 +142,14 @@ def _fields(
 ) -> list[Field]:
     """Open the data sets; of those that nobody named, one that cannot be ranked in is left out."""
     fields = []
+    for name in labels:
+        lab.labels(name)  # there is one of that name
     for key in choose_datasets(lab, (), datasets):
         name = "/".join(key)
-        try:
-            one = open_field(lab, key, labels, metrics)
-        except LabError as error:
-            if datasets:
-                raise
-            found.left_out[name] = str(error)
+        if lab.scores(*key).empty and not datasets:
+            found.left_out[name] = "has no scores; fusionlab score gives it some"
             continue
+        one = open_field(lab, key, labels, metrics)
         if one.rivals == 0:
             found.left_out[name] = "has no candidates to rank among"
             continue
