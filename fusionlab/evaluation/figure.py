@@ -32,10 +32,10 @@ def rank_figure(rows: pd.DataFrame, caption: str) -> Figure | None:
     Lossless images among compressed ones are drawn hollow.
     """
     keys = ["method", "form", "kind", "level"]
-    groups = [rows[rows["group"] == g].set_index(keys) for g in (SEEN, UNSEEN)]
-    if any(group.empty for group in groups):
+    seen, unseen = (rows[rows["group"] == group] for group in (SEEN, UNSEEN))
+    both = seen.merge(unseen, on=keys, suffixes=("_x", "_y"))
+    if both.empty:
         return None
-    both = groups[0].join(groups[1], lsuffix="_x", rsuffix="_y", how="inner").reset_index()
     traces = [
         _dots(mine, str(kind), bool(level))
         for (kind, level), mine in both.groupby(["kind", "level"])

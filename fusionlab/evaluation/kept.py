@@ -31,6 +31,10 @@ class Kept:
     ----------
     borrowed : labels that are candidates, and have their scores.
     rejects : rows of what takes no part.
+
+    Attributes
+    ----------
+    scenes : those in which entrants are ranked: of all that `missing` was asked about.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Kept:
         self._fused = {_row_key(row): row for row in records(fused)}
         self._scores = {_score_key(row): row for row in records(scores)}
         self._asked: dict[tuple[str, str], set[str]] = {}
+        self.scenes: set[str] = set()
         self._changed = False
 
     @property
@@ -53,6 +58,7 @@ class Kept:
     def missing(self, plan: ScenePlan, entrants: Sequence[Entrant]) -> Job:
         """Return what is left to do of one scene."""
         left = []
+        self.scenes.add(plan.scene)
         for entrant in entrants:
             self._asked.setdefault((plan.scene, entrant.name), set()).update(self.forms)
             rows = [self._standing(plan, entrant, form) for form in self.forms]
@@ -124,14 +130,17 @@ class Kept:
                     ]
         index = pd.MultiIndex.from_tuples(list(rows), names=["scene", "method", "form"])
         frame = pd.DataFrame(list(rows.values()), index, columns, dtype=float)
-        return pd.concat([frame, *self._lent({scene for scene, _ in self._asked}, frame)])
+        return pd.concat([frame, *self._lent(frame)])
 
-    def _lent(self, scenes: set[str], made: pd.DataFrame) -> list[pd.DataFrame]:
+    def _lent(self, made: pd.DataFrame) -> list[pd.DataFrame]:
         """Return the values of labels that are candidates, in the form of those that are not."""
         found = []
         for name, chosen in self.borrowed.items():
-            places = [(s, m) for s, m in chosen.items() if s in scenes or not scenes]
-            places = [place for place in places if place in self.field.scores.index]
+            places = [
+                (scene, method)
+                for scene, method in chosen.items()
+                if scene in self.scenes and (scene, method) in self.field.scores.index
+            ]
             mine = self.field.scores.reindex(pd.MultiIndex.from_tuples(places))
             both = name in made.index.get_level_values("method")
             for form in self.forms if both else self.forms[-1:]:

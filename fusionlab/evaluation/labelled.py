@@ -73,12 +73,15 @@ def label_entrants(
         for label in mine[mine["place"] == 1].to_dict("records"):
             scene, method = label["scene"], label["method"]
             row = rows.get((scene, method))
+            place = {"scene": scene, "role": "method", "name": LABELS + name}
             if row is None or row["digest"] != label["digest_candidate"]:
                 detail = f"{method} is gone, or another image than the one chosen; select again"
-                said = {"reason": "label_changed", "detail": detail}
-                rejects.append({"scene": scene, "role": "method", "name": LABELS + name, **said})
+                rejects.append({**place, "reason": "label_changed", "detail": detail})
             elif MADE_OF_LABELS.isdisjoint(split_flags(row["flags"])):
                 borrowed.setdefault(LABELS + name, {})[scene] = method
+            elif row["region"]:
+                detail = f"{method} shows {row['region']} of its scene, and models all of it"
+                rejects.append({**place, "reason": "label_partial", "detail": detail})
             else:
                 stored = Stored(lab, block_of(row))
                 made.setdefault(scene, []).append(Entrant(LABELS + name, LABELS + name, stored))

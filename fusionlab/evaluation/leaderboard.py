@@ -53,6 +53,7 @@ class Entered:
 
 def results_of(lab: Lab, entered: Sequence[Entered]) -> dict[str, pd.DataFrame]:
     """Return the tables by their names; see `fusionlab.evaluation.tables`."""
+    entered = [one for one in entered if len(one.ranks.scenes)]
     scenes = _joined([_scenes(one) for one in entered], SCENES)
     pairs = pd.concat([_pairs(one) for one in entered], ignore_index=True)
     names = entered[0].names if entered else []

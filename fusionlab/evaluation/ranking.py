@@ -22,7 +22,7 @@ import pandas as pd
 from fusionlab.decoys import DECOY_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -61,18 +61,19 @@ class _Scene:
     raw: pd.DataFrame
 
 
-def rank_all(field: Field, entered: pd.DataFrame) -> Ranks:
+def rank_all(field: Field, entered: pd.DataFrame, scenes: Collection[str]) -> Ranks:
     """Rank candidates, decoys and entrants.
 
     Parameters
     ----------
     field : the data set.
     entered : values of entrants, index (scene, method, form), one column a metric.
+    scenes : only these.
     """
     metric_rows: list[pd.DataFrame] = []
     scene_rows: list[pd.DataFrame] = []
     pair_rows: list[pd.DataFrame] = []
-    for scene in _scenes(field, entered):
+    for scene in _scenes(field, entered, scenes):
         own = _among(_values(scene.candidates)) if len(scene.candidates) else np.empty((0, 0))
         lead = _lead(_values(scene.candidates), _values(scene.others))
         ranks = np.concatenate([own, 1.0 + lead.sum(axis=1)])
@@ -85,16 +86,12 @@ def rank_all(field: Field, entered: pd.DataFrame) -> Ranks:
     return Ranks(_stacked(metric_rows), _stacked(scene_rows), _stacked(pair_rows))
 
 
-def _scenes(field: Field, entered: pd.DataFrame) -> Iterator[_Scene]:
-    """Yield the scenes that entrants entered, or all where there is none, with what counts there.
-
-    A metric of which no candidate has a number does not.
-    """
-    wanted = set(entered.index.get_level_values("scene"))
+def _scenes(field: Field, entered: pd.DataFrame, wanted: Collection[str]) -> Iterator[_Scene]:
+    """Yield scenes with what counts there: a metric of which no candidate has a number does not."""
     forms = field.scores.assign(form="").set_index("form", append=True)
     together = pd.concat([forms, entered.reindex(columns=forms.columns)])
     for name, rows in together.groupby(level="scene"):
-        if wanted and name not in wanted:
+        if str(name) not in wanted:
             continue
         images = rows.droplevel("scene")
         methods = images.index.get_level_values("method")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
-from fusionlab.errors import LabError
+from fusionlab.errors import LabError, UsageError
 from fusionlab.evaluation.field import Field, open_field
 from fusionlab.evaluation.kept import Kept
 from fusionlab.evaluation.labelled import label_entrants
@@ -114,6 +114,8 @@ def evaluate(
         found.left_out |= {f"{one.task}/{one.dataset}/{s}": "trained on" for s in sorted(out)}
         run.plan(one, [s for s in _ranked_scenes(one) if s not in out])
     found.to_fuse = run.total
+    if not any(kept.scenes for kept in run.kept.values()):
+        raise UsageError("no scene is left to evaluate on: models were trained on all of them")
     if not dry_run:
         with lab.writing():
             ranks = run.everything()
@@ -207,7 +209,11 @@ class _Run:
             self.lab.replace_rejects(_STAGE, *one.key, frame)
             rejected += Counter(row["reason"] for row in rows)
         self.found.rejected = dict(sorted(rejected.items()))
-        return {one.key: rank_all(one, self.kept[one.key].values()) for one in self.fields}
+        ranks = {}
+        for one in self.fields:
+            kept = self.kept[one.key]
+            ranks[one.key] = rank_all(one, kept.values(), kept.scenes)
+        return ranks
 
     def _work(self, one: Field) -> list[dict[str, str]]:
         """Fuse and measure what one data set lacks; return what failed."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusionlab.evaluation.field import Field
-from fusionlab.evaluation.ranking import Ranks, rank_all
+from fusionlab.evaluation.ranking import Ranks
+from fusionlab.evaluation.ranking import rank_all as rank_in
 
 NAN = float("nan")
 
@@ -24,6 +25,10 @@ def entered(images: dict[str, tuple[float, ...]], metrics: tuple[str, ...]) -> p
     keys = [("s", name, "lossless") for name in images]
     index = pd.MultiIndex.from_tuples(keys, names=["scene", "method", "form"])
     return pd.DataFrame(list(images.values()), index, list(metrics), dtype=float)
+
+
+def rank_all(field: Field, images: pd.DataFrame) -> Ranks:
+    return rank_in(field, images, {"s"})
 
 
 def rank_of(ranks: Ranks, method: str) -> float:

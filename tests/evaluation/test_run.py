@@ -168,6 +168,12 @@ def test_scenes_of_training_are_refused_left_out_or_ranked(lab: Lab):
     assert parts["s1"].unique().tolist() == ["train"]
 
 
+def test_a_model_that_was_trained_on_everything_has_nothing_left(lab: Lab):
+    everything = run_scenes(lab, **{f"s{i}": "train" for i in range(7)})
+    with pytest.raises(UsageError, match="trained on all of them"):
+        evaluate(lab, [entrant(Model(), scenes=everything)], seen_scenes="skip")
+
+
 def test_seeds_are_averaged_scene_by_scene(lab: Lab):
     sharper = Model("b", "d2", lambda s: np.maximum(*s))
     pair = [entrant(Model("a"), "flow"), entrant(sharper, "flow")]
