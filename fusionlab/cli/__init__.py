@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
 from fusionlab.cli.continual import continual
+from fusionlab.cli.evaluating import evaluate
 from fusionlab.cli.exporting import export
 from fusionlab.cli.fusing import fuse, onnx
 from fusionlab.cli.library import demo, measure, metrics
@@ -93,7 +94,7 @@ def _root(
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
-    *(train, continual, fuse, onnx),
+    *(train, continual, fuse, onnx, evaluate),
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:
