@@ -28,10 +28,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fusionlab.devices import choose_device
 from fusionlab.flow.model import FusionModel, ModelSettings
 from fusionlab.tasks import TASKS
 from fusionlab.training.curated import Curated, Example
-from fusionlab.training.distributed import Workers, choose_device
+from fusionlab.training.distributed import Workers
 from fusionlab.training.feeding import Feed, Resident
 from fusionlab.training.loop import Trainer
 from fusionlab.training.patches import Patches, PatchSettings

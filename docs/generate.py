@@ -64,7 +64,7 @@ COLUMNS = {
     "twin": "`role/name` of the image of its scene, or `scene/NAME` of the scene, it nearly equals",
     "family": "name that related candidates of a scene share; empty where it stands alone",
     "inspected": "digest of what the columns from `region` on were judged from",
-    "stage": "`ingest`, `baselines`, `score`, `tiles`, `select`, `mosaic` or `refine`",
+    "stage": "`ingest`, `baselines`, `score`, `tiles`, `select`, `mosaic`, `refine` or `fuse`",
     "reason": "reason code, see [Manifests](manifests.md#what-is-rejected-and-why)",
     "detail": "one sentence",
     "method": "scores: candidate or `decoy:NAME`; labels: the chosen candidate",

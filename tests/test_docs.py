@@ -19,6 +19,7 @@ from fusionlab import (
     baselines,
     headers,
     images,
+    inference,
     ingest,
     making,
     medical,
@@ -199,7 +200,7 @@ def test_every_command_and_option_is_on_the_commands_page():
 
 
 def test_reason_codes_are_those_of_the_code():
-    packages = (ingest, scoring, selection, mosaic, making, baselines)
+    packages = (ingest, scoring, selection, mosaic, making, baselines, inference)
     folders = [Path(package.__file__).parent for package in packages]
     ground = [Path(m.__file__) for m in (headers, images, medical, ranges, tiffs)]
     files = [*ground, *(file for folder in folders for file in folder.glob("*.py"))]

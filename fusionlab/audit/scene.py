@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fusionlab.audit.cells import MISSING, Table, number, records
@@ -159,20 +159,9 @@ def scene_page(known: DatasetStudy, scene: str) -> ScenePage:
 _ROLES = ("source", "method", "reference")
 
 
-def _picture(
-    entry: Mapping[str, Any],
-    ranked: Mapping[str, Mapping[str, Any]],
-    label: Mapping[str, Any] | None,
-) -> Picture:
+def picture_of(entry: Mapping[str, Any]) -> Picture:
+    """Return the picture of one row of the index, without what a policy says of it."""
     urls = pictures_of(entry)
-    badges = {flag: FLAGS.get(flag, "") for flag in split_flags(entry["flags"])}
-    place, total = None, None
-    if entry["role"] == "method" and entry["name"] in ranked:
-        row = ranked[entry["name"]]
-        place = None if math.isnan(row["place"]) else int(row["place"])
-        total = None if math.isnan(row["total"]) else float(row["total"])
-        if row["turned_away"]:
-            badges = {row["turned_away"]: "turned away by the policy", **badges}
     return Picture(
         entry["role"],
         entry["name"],
@@ -181,11 +170,29 @@ def _picture(
         entry["height"],
         entry["width"],
         Region.parse(entry["region"]) or Region(0, 0, entry["height"], entry["width"]),
-        place,
-        total,
-        badges,
-        label is not None and entry["role"] == "method" and entry["name"] == label["method"],
-        entry["digest"],
+        badges={flag: FLAGS.get(flag, "") for flag in split_flags(entry["flags"])},
+        digest=entry["digest"],
+    )
+
+
+def _picture(
+    entry: Mapping[str, Any],
+    ranked: Mapping[str, Mapping[str, Any]],
+    label: Mapping[str, Any] | None,
+) -> Picture:
+    plain = picture_of(entry)
+    if entry["role"] != "method":
+        return plain
+    chosen = replace(plain, label=label is not None and entry["name"] == label["method"])
+    if entry["name"] not in ranked:
+        return chosen
+    row = ranked[entry["name"]]
+    away = {row["turned_away"]: "turned away by the policy"} if row["turned_away"] else {}
+    return replace(
+        chosen,
+        place=None if math.isnan(row["place"]) else int(row["place"]),
+        total=None if math.isnan(row["total"]) else float(row["total"]),
+        badges={**away, **plain.badges},
     )
 
 

@@ -105,7 +105,8 @@ def continual(
     Example: fusionlab continual --lab lab --labels first --seeds 0,1,2
     """
     from fusionlab.configs import checked
-    from fusionlab.training.distributed import Workers, choose_device
+    from fusionlab.devices import choose_device
+    from fusionlab.training.distributed import Workers
     from fusionlab.training.study import StudySettings, study
 
     given = {

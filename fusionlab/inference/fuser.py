@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from fusionlab.devices import choose_device
 from fusionlab.errors import ModelError, UnknownNameError, UsageError
 from fusionlab.flow.batch import TASK_IDS
 from fusionlab.flow.keeping import load_model
 from fusionlab.flow.samplers import SOLVERS
 from fusionlab.images import digest, join_digests
-from fusionlab.inference.devices import choose_device
 from fusionlab.inference.memory import choose_tile, is_out_of_memory, smaller_tile
 from fusionlab.inference.planes import check_sources, task_of, to_image, to_plane
 from fusionlab.inference.several import by_exposure, in_pairs

@@ -176,7 +176,7 @@ def _jpeg_trace(gray: Bytes) -> float:
     coefficients c that are not near 0; then a high quantile over the frequencies, for fine
     qualities leave the lowest ones unquantised. Pixels that were never a JPEG give about 0.1.
     """
-    blocks = _blocks(gray)
+    blocks = sample_blocks(gray)
     if len(blocks) < 32:
         return 0.0
     places = np.minimum(np.abs(blocks @ _DCT) * _PARTS + 0.5, _BINS - 1).astype(np.int64)
@@ -189,7 +189,7 @@ def _jpeg_trace(gray: Bytes) -> float:
     return float(np.quantile(known, 0.75)) if len(known) >= 4 else 0.0
 
 
-def _blocks(gray: Bytes) -> NDArray[np.float32]:
+def sample_blocks(gray: Bytes) -> NDArray[np.float32]:
     """Return up to `_BLOCKS` aligned 8x8 blocks as (n, 64)."""
     rows, columns = gray.shape[0] // 8, gray.shape[1] // 8
     grid = gray[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).swapaxes(1, 2)

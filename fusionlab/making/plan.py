@@ -14,8 +14,7 @@ from fusionlab.errors import UnknownNameError
 from fusionlab.made import is_made, note_of, source_stamps
 from fusionlab.making.methods import BY_METHOD, Function
 from fusionlab.making.work import MakeWork, Scene
-from fusionlab.scoring.work import Block
-from fusionlab.store import Address
+from fusionlab.scoring.plan import block_of
 from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def plan_dataset(
             continue
         plan.scenes += 1
         known = {row["name"]: row for row in rows if row["role"] == "method"}
-        blocks = tuple(_block(row) for row in sources)
+        blocks = tuple(block_of(row) for row in sources)
         scene = Scene(name, blocks, tuple(row["name"] for row in sources), _weight(sources))
         for method in serving:
             there = known.get(f"{prefix}{method.name}")
@@ -124,10 +123,6 @@ def plan_dataset(
 
 def _stands(row: dict[Any, Any], method: Method, stamp: str) -> bool:
     return (row["notes"], row["inspected"]) == (note_of(method.what), stamp)
-
-
-def _block(row: dict[Any, Any]) -> Block:
-    return Block(Address.of(row), row["digest"], row["region"])
 
 
 def _weight(sources: list[dict[Any, Any]]) -> int:

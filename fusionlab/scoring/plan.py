@@ -19,7 +19,7 @@ from fusionlab.store import Address
 from fusionlab.tiling import tiles, tiles_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -112,15 +112,15 @@ def plan_scenes(index: pd.DataFrame) -> list[ScenePlan]:
         sources = sorted(by_role["source"], key=lambda row: row["position"])
         if len(sources) < 2:
             continue
-        methods = [(row["name"], _block(row)) for row in by_role["method"]]
-        reference = _block(by_role["reference"][0]) if by_role["reference"] else None
+        methods = [(row["name"], block_of(row)) for row in by_role["method"]]
+        reference = block_of(by_role["reference"][0]) if by_role["reference"] else None
         decoys = [(name, None) for name in DECOYS]
         plans.append(
             ScenePlan(
                 task,
                 dataset,
                 scene,
-                tuple(_block(row) for row in sources),
+                tuple(block_of(row) for row in sources),
                 reference,
                 (*methods, *decoys),
             )
@@ -149,7 +149,8 @@ def stamps_of(scores: pd.DataFrame) -> list[Stamp]:
     return [Stamp(*values) for values in zip(*columns, strict=True)]
 
 
-def _block(row: dict[Any, Any]) -> Block:
+def block_of(row: Mapping[Any, Any]) -> Block:
+    """Return where the image of a row of the index lies, and what it is."""
     return Block(Address.of(row), row["digest"], row["region"])
 
 

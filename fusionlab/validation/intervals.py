@@ -6,6 +6,7 @@ Scenes are what chance draws: another collection of scenes would have given othe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,9 @@ RESAMPLES, LEVEL, SEED = 10_000, 0.95, 0
 
 #: Numbers held at once while resampling.
 _AT_ONCE = 10_000_000
+
+#: Distinct values up to which the draws are kept: 4 MB at the most.
+_FEW = 100
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,31 @@ def bootstrap_mean(values: NDArray[np.float64] | pd.Series) -> Interval:
         return Interval.none()
     if not np.isfinite(distinct).all():
         return Interval(float(given[~np.isnan(given)].mean()), np.nan, np.nan, n)
-    rng = np.random.default_rng(SEED)
-    step = max(1, _AT_ONCE // len(distinct))
-    means = np.concatenate(
-        [
-            rng.multinomial(n, counts / n, min(step, RESAMPLES - start)) @ distinct / n
-            for start in range(0, RESAMPLES, step)
-        ]
-    )
+    means = _resampled(distinct, counts)
     tail = (1.0 - LEVEL) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     return Interval(float(counts @ distinct / n), float(low), float(high), n)
+
+
+def _resampled(distinct: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the means of the resamples."""
+    n, found = int(counts.sum()), []
+    if len(distinct) <= _FEW:
+        return _few_draws(tuple(counts.tolist())) @ distinct / n
+    rng = np.random.default_rng(SEED)
+    step = max(1, _AT_ONCE // len(distinct))
+    for start in range(0, RESAMPLES, step):
+        draws = rng.multinomial(n, counts / n, min(step, RESAMPLES - start))
+        found.append(draws @ distinct / n)
+    return np.concatenate(found)
+
+
+@lru_cache(maxsize=32)
+def _few_draws(counts: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return how often each distinct value is drawn, kept: most samples have no value twice."""
+    n = sum(counts)
+    draws = np.random.default_rng(SEED).multinomial(n, np.array(counts) / n, RESAMPLES)
+    return draws.astype(np.int32)
 
 
 def share(happened: NDArray[np.bool_] | pd.Series) -> Interval:
