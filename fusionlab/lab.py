@@ -13,6 +13,7 @@
     lab/refinements/<task>-<dataset>.parquet  what was repaired in labels, and where
     lab/labels/<name>.parquet               curated manifests
     lab/probes/<name>-<task>.safetensors    networks of the learned refiner
+    lab/studies/<name>/                     which strategy of learning forgets what
     lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
 

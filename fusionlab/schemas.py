@@ -208,6 +208,28 @@ RUN_SCENES = TableSchema(
     ("task", "dataset", "scene"),
 )
 
+#: One row a scene that a model was judged by, and metric.
+RUN_JUDGED = TableSchema(
+    "judged",
+    _schema(*_SCENE, ("metric", _STR), ("value", _F64)),
+    ("task", "dataset", "scene", "metric"),
+)
+
+#: One row a cell of a study, stage, task that it was judged by, and metric.
+FORGETTING = TableSchema(
+    "forgetting",
+    _schema(
+        ("strategy", _STR),
+        ("order", _STR),  # tasks with "-" between, as they were learned
+        ("seed", _I32),
+        ("stage", _I32),  # from 1
+        ("task", _STR),
+        ("metric", _STR),
+        ("value", _F64),  # mean over the scenes
+    ),
+    ("strategy", "order", "seed", "stage", "task", "metric"),
+)
+
 #: Columns that labels manifests of earlier versions lack -> the value that they are read with.
 LABELS_ADDED: Mapping[str, str | int | float] = {
     "place": 1,

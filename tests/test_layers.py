@@ -18,7 +18,18 @@ LAYERS = {
     "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
-    | {"sheets", "headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
+    | {
+        "sheets",
+        "devices",
+        "headers",
+        "tiffs",
+        "medical",
+        "ranges",
+        "naming",
+        "pixels",
+        "plugins",
+        "schemas",
+    }
     | {"labelled", "cropping", "memory"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

@@ -36,6 +36,9 @@ from fusionlab.paths import remove_tree, to_place
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
 from fusionlab.store import Address
+from fusionlab.training.exporting import export
+from fusionlab.training.reading import read_curated
+from fusionlab.training.shards import read_shards
 
 METRICS = ["EN", "SD"]
 MADE = ["gff", "wavelet"]
@@ -214,6 +217,22 @@ def holder(place: str) -> Iterator[subprocess.Popen]:
     yield process
     process.kill()
     process.communicate()
+
+
+def test_labels_are_exported_from_and_into_an_object_store(
+    place: str, tmp_path: Path, policy: Path
+) -> None:
+    lab = curate(write_dataset(tmp_path, scenes=2), place, policy)
+    wanted = read_curated(lab, "first")
+    target = to_place(f"{place}-export")
+    assert export(lab, "first", target).written_bytes > 0
+    assert export(lab, "first", target).written_bytes == 0
+    assert read_shards(str(target)).digest == wanted.digest
+    (target / "shard-00000.safetensors").unlink()
+    with pytest.raises(LabError, match=r"shard-00000.safetensors: cannot be read"):
+        read_shards(target)
+    with pytest.raises(LabError, match="name an empty folder to export into"):
+        export(lab, "first", lab.path)
 
 
 def test_a_second_writer_is_told_who_holds_the_lab(place: str, holder: subprocess.Popen) -> None:

@@ -13,8 +13,10 @@ import typer
 from typer.core import TyperGroup
 
 from fusionlab import __version__, terminal
+from fusionlab.cli.continual import continual
 from fusionlab.cli.evaluating import evaluate
 from fusionlab.cli.exporting import export
+from fusionlab.cli.fusing import fuse, onnx
 from fusionlab.cli.library import demo, measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -66,7 +68,8 @@ app = typer.Typer(
         "Curate pseudo-labels for image fusion: bring in the outputs of many methods, measure "
         "them, choose one a scene, and ask why.\n\n"
         "The way of the data: [bold]ingest[/] -> [bold]score[/] -> [bold]select[/] -> "
-        "[bold]refine[/] -> [bold]audit[/]. Every stage can be stopped at any moment and run "
+        "[bold]refine[/] -> [bold]train[/] -> [bold]fuse[/] -> [bold]evaluate[/]; [bold]audit[/] "
+        "shows what was chosen and why. Every stage can be stopped at any moment and run "
         "again; it then does only what is missing.\n\n"
         "New here? [bold]fusionlab demo[/] shows all of it on embedded images."
     ),
@@ -91,7 +94,7 @@ def _root(
 COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
-    *(train, evaluate),
+    *(train, continual, fuse, onnx, evaluate),
     *(info, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:

@@ -98,9 +98,9 @@ def train(
         "patches.seed": seed,
         "compile": compile_ or None,
     }
-    settings = _settings(config, {key: value for key, value in given.items() if value is not None})
-    curated = _curated(lab, labels, data, split_names(tasks, "--tasks"))
-    runs = out or (Path("runs") if data else _local(lab) / "runs")
+    settings = settings_of(config, given)
+    curated = curated_of(lab, labels, data, split_names(tasks, "--tasks"))
+    runs = out or (Path("runs") if data else local_folder(lab) / "runs")
     with terminal.progress("train") as advance:
         report = run(
             curated,
@@ -124,12 +124,18 @@ def train(
         terminal.print_frame("Runs on the same data", side_by_side(runs / name))
 
 
-def _settings(config: Path | None, given: dict[str, Any]) -> TrainSettings:
-    """Return the settings of a YAML file, with what was given on the command line put in."""
+def settings_of(config: Path | None, given: dict[str, Any]) -> TrainSettings:
+    """Return the settings of a YAML file, with what was given on the command line put in.
+
+    Parameters
+    ----------
+    given : setting, with dots between, -> value; None was not given.
+    """
     from fusionlab.configs import checked, load_yaml
     from fusionlab.errors import UnknownNameError
     from fusionlab.training.settings import NETWORKS, TrainSettings
 
+    given = {key: value for key, value in given.items() if value is not None}
     content = (load_yaml(config, TrainSettings) if config else TrainSettings()).model_dump()
     network = given.get("model.network")
     if network is not None:
@@ -147,7 +153,10 @@ def _settings(config: Path | None, given: dict[str, Any]) -> TrainSettings:
     return checked(content, TrainSettings, "settings")
 
 
-def _curated(lab: Path, labels: str | None, data: Path | None, tasks: list[str] | None) -> Curated:
+def curated_of(
+    lab: Path, labels: str | None, data: Path | None, tasks: list[str] | None = None
+) -> Curated:
+    """Return the labels of a lab, or of an export, with their pixels."""
     from fusionlab.errors import UsageError
 
     if data is not None:
@@ -172,7 +181,7 @@ def _only(curated: Curated, tasks: list[str] | None) -> Curated:
     return curated.only([e.place for task in tasks for e in curated.of_task(task).examples])
 
 
-def _local(lab: Path) -> Path:
+def local_folder(lab: Path) -> Path:
     """Return the folder of a lab.
 
     Raises

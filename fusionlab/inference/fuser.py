@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
+from fusionlab.devices import choose_device
 from fusionlab.errors import ModelError, UnknownNameError, UsageError
 from fusionlab.flow.batch import TASK_IDS
 from fusionlab.flow.keeping import load_model
 from fusionlab.flow.samplers import SOLVERS
 from fusionlab.images import digest, join_digests
-from fusionlab.inference.devices import choose_device
 from fusionlab.inference.memory import choose_tile, is_out_of_memory, smaller_tile
 from fusionlab.inference.planes import check_sources, task_of, to_image, to_plane
 from fusionlab.inference.several import by_exposure, in_pairs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fusionlab.flow.model import FusionModel
+    from fusionlab.flow.samplers import Solver
     from fusionlab.images import Pixels
     from fusionlab.paths import Place
 
@@ -42,7 +43,7 @@ class Sampling:
     """How a flow is solved: `fusionlab.flow.samplers`."""
 
     steps: int
-    solver: str
+    solver: Solver
 
 
 class Fuser:
@@ -147,13 +148,11 @@ class Fuser:
             When steps or solver cannot be.
         """
         settings = self.model.settings
-        steps = settings.steps if steps is None else steps
-        solver = solver or settings.solver
-        if steps < 1:
+        if steps is not None and steps < 1:
             raise UsageError(f"steps: got {steps}, expected 1 or more")
-        if solver not in SOLVERS:
+        if solver is not None and solver not in SOLVERS:
             raise UnknownNameError("solver", solver, SOLVERS)
-        return Sampling(steps, solver)
+        return Sampling(steps or settings.steps, cast("Solver", solver or settings.solver))
 
     def tile(self, asked: int | None = None) -> int:
         """Return the side of tiles, as `fusionlab.inference.memory.choose_tile` says."""

@@ -72,7 +72,9 @@ def find(places: Sequence[Path]) -> tuple[list[Job], list[Reject]]:
 
 def reject(name: str, file: Path, reason: str, detail: str) -> Reject:
     """Return what is noted of a source that cannot be fused."""
-    return Reject("source", "", name, str(file), reason, detail)
+    return Reject(
+        role="source", method="", image=name, file=str(file), reason=reason, detail=detail
+    )
 
 
 def _key(stem: str) -> str:

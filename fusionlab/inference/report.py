@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusionlab import terminal
 from fusionlab.ingest.members import printable
-from fusionlab.tables import REJECTS, rejects_frame
+from fusionlab.schemas import REJECTS
+from fusionlab.tables import rejects_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,7 +25,8 @@ from fusionlab.inference.record import Recipe, encode, read_record
 from fusionlab.inference.report import FuseReport
 from fusionlab.ingest.tree import FileTree
 from fusionlab.lock import hold
-from fusionlab.tables import REJECTS, write_table
+from fusionlab.schemas import REJECTS
+from fusionlab.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

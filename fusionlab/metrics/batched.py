@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from fusionlab.errors import UnknownNameError, UsageError
+from fusionlab.devices import check_device
+from fusionlab.errors import UnknownNameError
 from fusionlab.metrics import inputs, registry
 from fusionlab.metrics._fidelity import EPS, TAPS
 from fusionlab.metrics._similarity import CENTRE, GAUSSIAN, K1, K2
@@ -124,26 +125,6 @@ class BatchedScene:
         if all(image.dtype == np.uint8 for image in images):
             return torch.from_numpy(np.stack(images)).to(self.device).to(torch.float64)
         return torch.from_numpy(np.stack([x.astype(np.float64) for x in images])).to(self.device)
-
-
-def check_device(name: str) -> torch.device:
-    """Return the torch device `name`.
-
-    Raises
-    ------
-    UsageError
-        When there is no such device here.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"device {name!r}: {error}") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            f"device {name!r}: torch sees no CUDA GPU here; use --device cpu, or install a CUDA "
-            "build of torch on a machine with a GPU"
-        )
-    return device
 
 
 @dataclass(frozen=True)

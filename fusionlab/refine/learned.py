@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from fusionlab.devices import check_device
 from fusionlab.errors import UsageError
 from fusionlab.images import join_digests
-from fusionlab.metrics.batched import check_device
 from fusionlab.refine.damage import KINDS, Damage, Repair
 from fusionlab.refine.decompose import decompose
 from fusionlab.refine.identify import identify

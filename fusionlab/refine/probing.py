@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fusionlab import __version__
+from fusionlab.devices import check_device
 from fusionlab.errors import LabError
 from fusionlab.images import join_digests
-from fusionlab.metrics.batched import check_device
 from fusionlab.refine.examples import draw_labels, read_examples, split
 from fusionlab.refine.keeping import Losses, Origin, keep, probes_path
 from fusionlab.refine.measures import limits_of

@@ -107,7 +107,7 @@ def score(
     kind = TILE_BY_TILE if tiles else IMAGES
     wanted = metric_library.resolve(metrics or kind.default)
     if device != "cpu" and scheduler is None:
-        from fusionlab.metrics.batched import check_device
+        from fusionlab.devices import check_device
 
         check_device(device)
     with lab.writing():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import distributed
 
-from fusionlab.metrics.batched import check_device
+from fusionlab.devices import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,19 +44,6 @@ class Workers:
         """Wait until all are here."""
         if self.many:
             distributed.barrier()
-
-
-def choose_device(name: str) -> torch.device:
-    """Return a device by name; ``auto`` is CUDA where there is one.
-
-    Raises
-    ------
-    UsageError
-        When there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return check_device(name)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Bytes a pixel of an example that is held, and of one that is being read, at most.
 _HELD, _READING = 6, 72
 
+#: Whoever else chose a label is a person, and may have chosen what has no total.
+_BY_RULE = frozenset({"policy", "mosaic", "refined"})
+
 
 @dataclass(frozen=True)
 class LabelsPlan:
@@ -154,8 +157,8 @@ def _rows(lab: Lab, labels: str, tasks: Sequence[str] | None) -> list[dict[str, 
 
 def _check(lab: Lab, labels: str, row: dict[str, Any]) -> None:
     """Refuse a row without a total or weight; what a person chose need not have a total."""
-    judged = row["chosen_by"] != "policy"
-    wrong = "" if judged or math.isfinite(row["total"]) else f"total {row['total']}"
+    judged = row["chosen_by"] in _BY_RULE
+    wrong = f"total {row['total']}" if judged and not math.isfinite(row["total"]) else ""
     if not 0 <= row["weight"] <= 1:
         wrong = f"weight {row['weight']}"
     if wrong:

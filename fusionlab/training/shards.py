@@ -29,29 +29,18 @@ from fusionlab.lock import hold
 from fusionlab.memory import check_fits
 from fusionlab.paths import to_place
 from fusionlab.training.curated import Curated, Example
+from fusionlab.training.shard_index import FORMAT, INDEX_FILE, is_shard, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from fusionlab.paths import Place
 
-FORMAT = 1
-
 #: Bytes of pixels in a shard, at most, where a scene alone does not have more.
 SHARD_BYTES = 64 * 2**20
-
-_INDEX = "index.json"
-
-#: What the index says, and what it says of a scene.
-_KEYS = {"labels": str, "policy_digest": str, "digest": str, "shards": dict, "examples": list}
-_ROW_KEYS = {
-    **dict.fromkeys(("place", "task", "method", "region", "group", "shard", "pixels"), str),
-    **dict.fromkeys(("size", "digests"), list),
-    "weight": float,
-}
 
 
 @dataclass(frozen=True)
@@ -99,9 +88,9 @@ def write_shards(
     """
     folder = to_place(folder)
     check_target(folder)
-    with hold(folder):
+    with hold(folder) as still_mine:
         if _digest_at(folder) not in (None, curated.digest):
-            (folder / _INDEX).unlink()  # it would name shards that are replaced now
+            (folder / INDEX_FILE).unlink()  # it would name shards that are replaced now
         names: dict[str, str] = {}
         rows: list[dict[str, Any]] = []
         kept = written = 0
@@ -114,9 +103,11 @@ def write_shards(
             if _stands(folder / name, names[name]):
                 kept += 1
             else:
+                still_mine()
                 atomic_write_bytes(folder / name, data)
                 written += len(data)
             on_progress(len(rows), len(curated))
+        still_mine()
         _finish(folder, curated, names, rows)
     return Written(len(names), kept, written)
 
@@ -129,9 +120,16 @@ def check_target(folder: Place) -> None:
     LabError
         With the first name that does not belong there.
     """
-    names = sorted(item.name for item in folder.iterdir()) if folder.exists() else []
+    try:
+        names = sorted(item.name for item in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise LabError(f"{folder}: is a file; name an empty folder to export into") from None
     for name in names:
-        if not (name == _INDEX or _is_shard(name) or name.startswith((".lock", TEMPORARY_PREFIX))):
+        if not (
+            name == INDEX_FILE or is_shard(name) or name.startswith((".lock", TEMPORARY_PREFIX))
+        ):
             raise LabError(f"{folder}: holds {name!r}; name an empty folder to export into")
 
 
@@ -151,22 +149,26 @@ def read_shards(folder: Place | str, workers: int | None = None) -> Curated:
         When it would not fit into the memory.
     """
     folder = to_place(folder)
-    index = _read_index(folder)
+    index = read_index(folder)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in index["shards"]}
     for row in index["examples"]:
         rows[row["shard"]].append(row)
     pixels = sum(3 * 2 * row["size"][0] * row["size"][1] for row in index["examples"])
     remedy = "export fewer tasks (--tasks), or take a machine with more memory"
-    check_fits(pixels + SHARD_BYTES, f"{folder}: {len(index['examples'])} scenes", remedy)
+    threads = min(workers or os.cpu_count() or 1, max(1, len(rows)))
+    needed = pixels + min(pixels, threads * SHARD_BYTES)  # files are held while they are checked
+    check_fits(needed, f"{folder}: {len(index['examples'])} scenes", remedy)
 
     def read(name: str) -> list[Example]:
         return _read_shard(folder, index, name, rows[name])
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, "read") as pool:
+    with ThreadPoolExecutor(threads, "read") as pool:
         examples = [example for some in pool.map(read, index["shards"]) for example in some]
     curated = Curated(examples, index["labels"], index["policy_digest"])
     if curated.digest != index["digest"]:
-        raise _broken(folder / _INDEX, folder, index, "its scenes are not those it was written for")
+        raise _broken(
+            folder / INDEX_FILE, folder, index, "its scenes are not those it was written for"
+        )
     return curated
 
 
@@ -185,7 +187,7 @@ def _stands(file: Place, sha: str) -> bool:
 def _digest_at(folder: Place) -> str | None:
     """Return what an index says that it is of: "" where it is broken, None where there is none."""
     try:
-        return str(json.loads((folder / _INDEX).read_bytes())["digest"])
+        return str(json.loads((folder / INDEX_FILE).read_bytes())["digest"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -205,50 +207,10 @@ def _finish(
         "shards": names,
         "examples": rows,
     }
-    atomic_write_bytes(folder / _INDEX, (json.dumps(note, indent=1) + "\n").encode())
+    atomic_write_bytes(folder / INDEX_FILE, (json.dumps(note, indent=1) + "\n").encode())
     for file in folder.iterdir():
         if file.name.startswith(("shard-", TEMPORARY_PREFIX)) and file.name not in names:
             file.unlink(missing_ok=True)
-
-
-def _read_index(folder: Place) -> dict[str, Any]:
-    path = folder / _INDEX
-    again = f"export again: fusionlab export --lab LAB --labels LABELS --out {folder}"
-    try:
-        index: dict[str, Any] = json.loads(path.read_bytes())
-        found = index["format"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise LabError(f"{folder}: there is no finished export here; {again}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{path}: is not the index of an export: {error!r}; {again}") from None
-    if found != FORMAT:
-        raise LabError(
-            f"{path}: an export of format {found}, this FusionLab ({__version__}) reads format "
-            f"{FORMAT}; {again}"
-        )
-    if not (_holds(index, _KEYS) and all(_is_row(row, index) for row in index["examples"])):
-        raise LabError(f"{path}: is not a whole index of an export; {again}")
-    return index
-
-
-def _is_row(row: Any, index: dict[str, Any]) -> bool:
-    """Tell whether that is what an index says of a scene."""
-    return (
-        _holds(row, _ROW_KEYS)
-        and _is_shard(row["shard"])
-        and row["shard"] in index["shards"]
-        and [type(part) for part in row["digests"]] == [str] * 3
-        and [type(part) for part in row["size"]] == [int] * 2
-    )
-
-
-def _holds(content: Any, kinds: Mapping[str, type]) -> bool:
-    """Tell whether `content` has all keys, with values of their kinds."""
-    return isinstance(content, dict) and all(isinstance(content.get(k), kinds[k]) for k in kinds)
-
-
-def _is_shard(name: str) -> bool:
-    return name.startswith("shard-") and name.endswith(".safetensors") and "/" not in name
 
 
 def _read_shard(

@@ -85,6 +85,7 @@ def _without(curated: Curated, exclude: Sequence[str]) -> list[Example]:
         depth = name.count("/") + 1
         known = {e.place: "/".join(e.place.split("/")[:depth]) for e in curated.examples}
         if task in tasks and name not in known.values():
-            raise UnknownNameError(_KINDS[min(depth, 3)], name, set(known.values()))
+            beside = [k for k in known.values() if k.rpartition("/")[0] == name.rpartition("/")[0]]
+            raise UnknownNameError(_KINDS[min(depth, 3)], name, set(beside or known.values()))
         gone |= {group_of(e) for e in curated.examples if known[e.place] == name}
     return [e for e in curated.examples if group_of(e) not in gone]

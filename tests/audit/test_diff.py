@@ -17,9 +17,9 @@ from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.overrides import decide
 from fusionlab.schemas import LABELS_ADDED
+from fusionlab.schemas import labels_schema as schema
 from fusionlab.scoring import score
 from fusionlab.selection import Policy, select
-from fusionlab.tables import labels_schema as schema
 from fusionlab.tables import write_table
 
 SMOOTH = Policy(name="smooth", version=1, normalise="minmax", weights={"ivf": {"SSIM": 1.0}})

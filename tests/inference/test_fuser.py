@@ -10,6 +10,7 @@ from fusing_models import TINY, make_model, save_run
 
 import fusionlab
 from fusionlab import colour
+from fusionlab.devices import choose_device
 from fusionlab.errors import (
     ImageError,
     MethodError,
@@ -21,7 +22,6 @@ from fusionlab.flow.batch import TASK_IDS
 from fusionlab.flow.model import FusionModel, ModelSettings
 from fusionlab.images import encode_png
 from fusionlab.inference import Fuser, memory
-from fusionlab.inference.devices import choose_device
 from fusionlab.inference.planes import UNKNOWN, to_image, to_plane
 from fusionlab.inference.several import in_pairs
 from fusionlab.tasks import TASKS, get_task

@@ -1,10 +1,12 @@
+"""What tests of training share."""
+
 import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Sums depend on how they are spread over threads; tests share the cores anyhow."""
+    """Sums over threads differ in their last bits, and the machine has other work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import make_lab, rewrite_labels, tree_bytes, write_labels
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_examples import curated, example, of_tasks
 from typer.testing import CliRunner
@@ -168,6 +168,7 @@ def test_a_truncated_shard_is_named(exported, length):
         read_shards(exported)
 
 
+@settings(max_examples=40)
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_a_changed_byte_is_never_read(tmp_path_factory, where, change):
     folder = tmp_path_factory.mktemp("changed")
@@ -228,6 +229,8 @@ def test_a_folder_with_anything_else_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(LabError, match=r"holds 'mine.txt'; name an empty folder"):
         write_shards(of_tasks(ivf=1), tmp_path)
+    with pytest.raises(LabError, match=r"mine.txt: is a file; name an empty folder"):
+        write_shards(of_tasks(ivf=1), tmp_path / "mine.txt")
     with pytest.raises(LabError, match="no finished export"):
         read_shards(tmp_path / "mine.txt")
     with pytest.raises(LabError, match="no finished export"):
