@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fusionlab import terminal
-from fusionlab.cli.options import JsonOption, LabOption, split_names, write_frames
+from fusionlab.cli.options import (
+    DataOption,
+    JsonOption,
+    LabOption,
+    LearnedOption,
+    split_names,
+    write_frames,
+)
 from fusionlab.cli.training import curated_of, local_folder, settings_of
 
 if TYPE_CHECKING:
@@ -18,14 +25,9 @@ if TYPE_CHECKING:
 
 
 def continual(
-    labels: Annotated[
-        str | None, typer.Option("--labels", help="The labels manifest to learn from.")
-    ] = None,
+    labels: LearnedOption = None,
     lab: LabOption = Path("lab"),
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Learn from this folder of fusionlab export instead of a lab."),
-    ] = None,
+    data: DataOption = None,
     config: Annotated[
         Path | None,
         typer.Option(

@@ -27,6 +27,13 @@ LabOption = Annotated[
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", help="Labels manifest; may be left out if there is one.")
 ]
+LearnedOption = Annotated[
+    str | None, typer.Option("--labels", help="The labels manifest to learn from.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Learn from this folder of fusionlab export instead of a lab."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; by default one a core.")

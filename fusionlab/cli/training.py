@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fusionlab import terminal
-from fusionlab.cli.options import JsonOption, LabOption, split_names
+from fusionlab.cli.options import DataOption, JsonOption, LabOption, LearnedOption, split_names
 
 if TYPE_CHECKING:
     from fusionlab.training.curated import Curated
@@ -21,14 +21,9 @@ _TIME = "Length and device"
 
 def train(
     name: Annotated[str, typer.Option("--as", help="Name of the run.")],
-    labels: Annotated[
-        str | None, typer.Option("--labels", help="The labels manifest to learn from.")
-    ] = None,
+    labels: LearnedOption = None,
     lab: LabOption = Path("lab"),
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Learn from this folder of fusionlab export instead of a lab."),
-    ] = None,
+    data: DataOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of runs; by default LAB/runs, or runs.")
     ] = None,

@@ -112,11 +112,11 @@ def measures(results: pd.DataFrame) -> pd.DataFrame:
             "order": key[1],
             "seed": key[2],
             "metric": key[3],
-            "average": float(reached.mean()),
+            "average": average([reached]),
             "forgetting": forgetting(r) if learned else np.nan,
             "bwt": backward_transfer(r) if learned else np.nan,
             **{
-                f"gap_{upper}": float((_reached(upper, cells[upper, *key[1:]]) - reached).mean())
+                f"gap_{upper}": gap([reached], _reached(upper, cells[upper, *key[1:]]))
                 if (upper, *key[1:]) in cells else np.nan
                 for upper in (JOINT, SINGLE)
             },
