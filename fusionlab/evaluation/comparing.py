@@ -66,12 +66,15 @@ def levels(scenes: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 def _across(entrants: pd.DataFrame) -> pd.DataFrame:
     """Give forms one name over data sets, where what is on a level with the candidates differs.
 
-    Lossless images are listed beside that of who has any that were compressed.
+    Lossless images are listed beside that, of who has any image that was compressed.
     """
     level = entrants[entrants["level"]]
     ours = level["kind"].isin(OURS)
     apart = set(entrants.loc[~entrants["level"], "method"])
-    beside = entrants[(entrants["form"] == LOSSLESS) & entrants["method"].isin(apart)]
+    mine = entrants[entrants["method"].isin(apart)]
+    first = mine.assign(coded=mine["form"] != LOSSLESS).sort_values("coded", kind="stable")
+    places = ["task", "dataset", "scene", "group", "method"]
+    beside = first.drop_duplicates(places).drop(columns="coded").assign(form=LOSSLESS)
     named = level.assign(form=level["form"].mask(ours, LEVEL))
     return pd.concat([named, beside.assign(level=False)], ignore_index=True)
 

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from evaluations import METRICS, Model, entrant, run_scenes, scored
-from helpers import make_lab, tree_bytes
+from helpers import make_lab, tree_bytes, write_dataset
 
 from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.evaluation import Evaluation, evaluate
 from fusionlab.evaluation.compression import as_jpeg
 from fusionlab.evaluation.tables import RESULTS, kept_image, place_of
 from fusionlab.images import digest
+from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
 from fusionlab.packing import pack
 from fusionlab.refine import refine
@@ -225,6 +226,19 @@ def test_compressed_candidates_compress_what_is_ranked(jpeg_lab: Lab):
     compared = found.frames["comparisons"]
     assert not compared["against"].str.contains("lossless").any()
     assert row(found, "labels:first", form="jpeg:60")["level"]
+
+
+def test_over_data_sets_a_form_has_all_scenes_of_who_has_it(jpeg_lab: Lab, tmp_path: Path):
+    other = write_dataset(tmp_path / "more", scenes=2, dataset="plain")
+    ingest(*load_manifest(other), jpeg_lab)
+    scored(jpeg_lab, "both")
+    found = evaluate(jpeg_lab, [entrant(Model())], ["both"], workers=1)
+    board = found.frames["leaderboard"].query("dataset == '*' and group == 'seen'")
+    mine = board.query("kind == 'run'").set_index("form")
+    assert mine["scenes"].to_dict() == {"level": 4, "lossless": 4}
+    assert mine["level"].to_dict() == {"level": True, "lossless": False}
+    assert board.query("kind == 'labels'")["form"].tolist() == ["level"]
+    assert board.query("kind == 'decoy'")["form"].unique().tolist() == [""]
 
 
 def test_a_refined_label_is_compressed_as_a_model_is(jpeg_lab: Lab):
