@@ -14,6 +14,8 @@
     lab/labels/<name>.parquet               curated manifests
     lab/probes/<name>-<task>.safetensors    networks of the learned refiner
     lab/studies/<name>/                     which strategy of learning forgets what
+    lab/runs/<name>/                        trained models
+    lab/evaluations/                        leaderboards of models and labels
     lab/overrides.parquet                   decisions of people that stand above any policy
     lab/rejects.parquet                     every input that did not make it, and why
 
@@ -174,7 +176,8 @@ class Lab:
         """Remove what writers killed in mid-write left behind; a put leaves nothing."""
         if isinstance(self.path, ObjectPath):
             return
-        for folder in (self.path, *(self.path / name for name in (*TABLE_FOLDERS, "probes"))):
+        folders = (*TABLE_FOLDERS, "probes", "evaluations", "evaluations/images")
+        for folder in (self.path, *(self.path / name for name in folders)):
             for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 leftover.unlink(missing_ok=True)
 
