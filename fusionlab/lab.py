@@ -176,7 +176,7 @@ class Lab:
         """Remove what writers killed in mid-write left behind; a put leaves nothing."""
         if isinstance(self.path, ObjectPath):
             return
-        folders = (*TABLE_FOLDERS, "probes", "evaluations", "evaluations/images")
+        folders = (*TABLE_FOLDERS, "probes", "evaluations", "evaluations/.staging")
         for folder in (self.path, *(self.path / name for name in folders)):
             for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
                 leftover.unlink(missing_ok=True)
