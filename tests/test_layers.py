@@ -18,19 +18,8 @@ LAYERS = {
     "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
-    | {
-        "sheets",
-        "devices",
-        "headers",
-        "tiffs",
-        "medical",
-        "ranges",
-        "naming",
-        "pixels",
-        "plugins",
-        "schemas",
-    }
-    | {"labelled", "cropping", "memory"},
+    | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
+    | {"labelled", "cropping", "memory", "sheets", "devices", "weights"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

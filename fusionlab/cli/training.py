@@ -112,11 +112,22 @@ def train(
     if as_json:
         terminal.print_json(report.as_dict())
         return
-    terminal.print_facts(report.as_dict().items())
-    if not dry_run and (runs / name / "validation.parquet").exists():
-        from fusionlab.training.side_by_side import side_by_side
+    facts = report.as_dict()
+    del facts["validation"]
+    terminal.print_facts(facts.items())
+    if report.validation:
+        _print_validation(runs / name, report.validation)
 
-        terminal.print_frame("Runs on the same data", side_by_side(runs / name))
+
+def _print_validation(run: Path, validation: dict[str, dict[str, float]]) -> None:
+    """Print what the scenes held out came to, by task, and in other runs on the same data."""
+    import pandas as pd
+
+    from fusionlab.training.side_by_side import side_by_side
+
+    by_task = pd.DataFrame(validation).T.rename_axis("task").reset_index()
+    terminal.print_frame("Scenes held out", by_task)
+    terminal.print_frame("Runs on the same data", side_by_side(run))
 
 
 def settings_of(config: Path | None, given: dict[str, Any]) -> TrainSettings:
@@ -137,7 +148,8 @@ def settings_of(config: Path | None, given: dict[str, Any]) -> TrainSettings:
         if network not in NETWORKS:
             raise UnknownNameError("network", network, NETWORKS, "--network")
         given["model.network"] = NETWORKS[network].model_dump()
-    if "model.objective" in given:  # what followed from the other objective follows anew
+    if given.get("model.objective", content["model"]["objective"]) != content["model"]["objective"]:
+        # what followed from the other objective follows anew
         content["model"] |= {"steps": 0, "start": "mean", "velocity": "straight"}
     for key, value in given.items():
         *above, last = key.split(".")

@@ -6,18 +6,18 @@ One atomic write keeps both, so there are no weights without their description.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 
 from fusionlab import __version__
 from fusionlab.atomic import atomic_write_bytes
 from fusionlab.configs import Config
 from fusionlab.errors import ModelError
 from fusionlab.flow.model import FusionModel, ModelSettings
+from fusionlab.weights import described, description_in
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from fusionlab.paths import Place
 
 FORMAT: Literal[1] = 1
-_KEY = "fusionlab"
-_LENGTH = 8  # bytes before the header that say how long it is
 
 
 class ModelNote(Config):
@@ -54,8 +52,7 @@ class ModelNote(Config):
 
 def save_model(path: Place, model: FusionModel, note: ModelNote) -> None:
     """Write a model, atomically; the same weights and note give the same bytes."""
-    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    atomic_write_bytes(path, save(weights, {_KEY: note.model_dump_json()}))
+    atomic_write_bytes(path, described(model, note))
 
 
 def load_model(path: Place, device: torch.device | str = "cpu") -> tuple[FusionModel, ModelNote]:
@@ -71,7 +68,7 @@ def load_model(path: Place, device: torch.device | str = "cpu") -> tuple[FusionM
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}; name a run's folder") from None
     try:
-        note = _note(data)
+        note = ModelNote.model_validate_json(description_in(data))
         model = FusionModel(note.model)
         model.load_state_dict(load(data))
     except (SafetensorError, ValidationError, ValueError, KeyError, RuntimeError) as error:
@@ -85,12 +82,4 @@ def load_model(path: Place, device: torch.device | str = "cpu") -> tuple[FusionM
 
 def digest_of(model: FusionModel) -> str:
     """Return a digest of what a model is and of its weights."""
-    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    return hashlib.sha256(save(weights, {_KEY: model.settings.model_dump_json()})).hexdigest()
-
-
-def _note(data: bytes) -> ModelNote:
-    """Return what the header of a safetensors file says; ValueError, KeyError if nothing."""
-    length = int.from_bytes(data[:_LENGTH], "little")
-    header = json.loads(data[_LENGTH : _LENGTH + length])
-    return ModelNote.model_validate_json(header["__metadata__"][_KEY])
+    return hashlib.sha256(described(model, model.settings)).hexdigest()

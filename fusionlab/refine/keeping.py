@@ -6,12 +6,11 @@ both, and there is no file without its description.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 
 from fusionlab.atomic import atomic_write_bytes
 from fusionlab.configs import Config
@@ -20,6 +19,7 @@ from fusionlab.refine.probes import Probes
 from fusionlab.refine.teaching import Settings
 from fusionlab.store import is_safe_name
 from fusionlab.tasks import get_task
+from fusionlab.weights import described, description_in
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from fusionlab.paths import Place
 
 FORMAT: Literal[1] = 1
-_KEY = "fusionlab"
-_LENGTH = 8  # bytes before the header that say how long it is
 
 
 class Losses(Config):
@@ -87,8 +85,7 @@ def probes_path(lab: Lab, name: str, task: str) -> Place:
 
 def keep(path: Place, net: Probes, origin: Origin) -> None:
     """Write probes, atomically; the same weights and origin give the same bytes."""
-    weights = {key: value.cpu().contiguous() for key, value in net.state_dict().items()}
-    atomic_write_bytes(path, save(weights, {_KEY: origin.model_dump_json()}))
+    atomic_write_bytes(path, described(net, origin))
 
 
 def load_probes(
@@ -107,7 +104,7 @@ def load_probes(
         raise LabError(f"{path}: there are no such probes. Train some first: {again}")
     data = path.read_bytes()
     try:
-        net, origin = Probes(), _origin(data)
+        net, origin = Probes(), Origin.model_validate_json(description_in(data))
         net.load_state_dict(load(data))
     except (SafetensorError, ValidationError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).partition("\n")[0]
@@ -119,10 +116,3 @@ def load_probes(
             f"{path}: holds probes of {origin.task}, expected {task}; train again: {again}"
         )
     return net.to(device).eval(), origin
-
-
-def _origin(data: bytes) -> Origin:
-    """Return what the header of a safetensors file says; ValueError, KeyError if nothing."""
-    length = int.from_bytes(data[:_LENGTH], "little")
-    header = json.loads(data[_LENGTH : _LENGTH + length])
-    return Origin.model_validate_json(header["__metadata__"][_KEY])
