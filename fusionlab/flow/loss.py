@@ -2,12 +2,14 @@ r"""The loss of the flow.
 
 .. math:: L = \frac{|\hat x_1 - x_1|^2}{V} + w_g \frac{|\nabla (\hat x_1 - x_1)|}{G}
               + w_s (1 - \text{SSIM}(\hat x_1, x_1)) + w_d \, \big|\, |\nabla \hat x_1| -
-              \max(|\nabla a|, |\nabla b|) \,\big|
+              \max(|\nabla a|, |\nabla b|) \,\big| + w_i |\hat x_1 - \max(a, b)|
 
-all of them means over pixels. For a path :math:`x_t` with a known :math:`x_0` the first term is the
-flow matching loss :math:`|u - v|^2`, as :math:`u - v = \hat x_1 - x_1`. V and G are the mean of
-:math:`|v|^2` and of :math:`|\nabla v|`, over the labels of the task (``relative: task``), over the
-patch, or 1: multi-focus pairs differ by little, and without V nothing is learned of them.
+all of them means over pixels. The last one is for infrared-visible and medical patches, and off
+unless asked for: labels have a brightness of their own. For a path :math:`x_t` with a known
+:math:`x_0` the first term is the flow matching loss :math:`|u - v|^2`, as
+:math:`u - v = \hat x_1 - x_1`. V and G are the mean of :math:`|v|^2` and of :math:`|\nabla v|`,
+over the labels of the task (``relative: task``), over the patch, or 1: multi-focus pairs differ by
+little, and without V nothing is learned of them.
 
 Times: t = 0 for the share `still`, else uniform. With x_0 from the sources the state gives the
 answer away for t > 0 (see `fusionlab.flow.path`), and fusing starts at t = 0: so the loss at t = 0
@@ -25,6 +27,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from fusionlab.configs import Config
+from fusionlab.flow.batch import TASK_IDS
 from fusionlab.flow.path import between
 
 if TYPE_CHECKING:
@@ -38,6 +41,12 @@ if TYPE_CHECKING:
 #: Least V and G of a patch, in units of the luminance, whose range is 2.
 _LEAST = (1e-3, 0.02)
 _SSIM_SIDE = 7
+
+#: Tasks whose fused image shows the brighter of the sources.
+_BRIGHTER = [TASK_IDS["ivf"], TASK_IDS["mif"]]
+
+#: Terms that have a weight of their own.
+_WEIGHTED = ("gradient", "ssim", "detail", "intensity")
 _C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,7 +59,7 @@ class LossSettings(Config):
     Attributes
     ----------
     relative : what the errors are divided by.
-    gradient, ssim, detail : weights w_g, w_s, w_d.
+    gradient, ssim, detail, intensity : weights w_g, w_s, w_d, w_i.
     still : share of the patches with t = 0.
     own : of the others, share whose state leads to the network's own prediction.
     unknown : share of the patches whose task is not told, so that an unknown one can be fused.
@@ -60,6 +69,7 @@ class LossSettings(Config):
     gradient: Weight = 0.5
     ssim: Weight = 0.05
     detail: Weight = 0.1
+    intensity: Weight = 0.0
     still: Share = 0.5
     own: Share = 0.5
     unknown: Share = 0.1
@@ -152,12 +162,15 @@ def losses(
     if settings.detail:
         wanted = torch.maximum(_slopes(batch.a), _slopes(batch.b))
         found["detail"] = _mean((_slopes(x_1) - wanted).abs())
+    if settings.intensity:
+        brighter = torch.isin(batch.task, torch.tensor(_BRIGHTER, device=batch.task.device))
+        found["intensity"] = brighter * _mean((x_1 - torch.maximum(batch.a, batch.b)).abs())
     return found
 
 
 def total(found: dict[str, Tensor], settings: LossSettings) -> Tensor:
     """Return the loss of each patch (N,)."""
-    weights = {"value": 1.0, **{k: getattr(settings, k) for k in ("gradient", "ssim", "detail")}}
+    weights = {"value": 1.0, **{k: getattr(settings, k) for k in _WEIGHTED}}
     return torch.stack([weights[name] * term for name, term in found.items()]).sum(dim=0)
 
 

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 #: Patches of each task by which V and G of the loss are measured.
 _MEASURED = 512
 
+#: Share of a GPU's free memory that the pixels of all scenes may take.
+_HELD = 0.3
+
 #: Of a validation scene that is larger, the middle of so many pixels a side is judged at the end.
 _JUDGED = 512
 
@@ -150,14 +153,15 @@ def measure_scales(model: FusionModel, learned: Curated, settings: TrainSettings
     model.scales[ids] = scales_of(patches.batch(0)).to(model.scales)
 
 
-def feed_of(
-    learned: Curated, settings: TrainSettings, workers: Workers, steps: int | None = None
-) -> Feed:
-    """Return the batches of this process: held on a GPU, or made ahead by a thread."""
+def feed_of(learned: Curated, settings: TrainSettings, workers: Workers) -> Feed:
+    """Return the batches of this process: cropped on a GPU that holds all, or made by threads."""
     patches = Patches(learned, settings.patches, rank=workers.rank, world=workers.count)
-    if workers.device.type == "cuda":
+    if workers.device.type != "cuda":
+        return Feed(patches.batch, workers=1, stop=settings.steps)
+    free, _ = torch.cuda.mem_get_info(workers.device)
+    if learned.bytes < _HELD * free:
         return Feed(Resident(patches, workers.device), workers=0)
-    return Feed(patches.batch, workers=1, stop=steps or settings.steps)
+    return Feed(patches.batch, workers=2, pin=True, stop=settings.steps)
 
 
 def _run(

@@ -76,12 +76,22 @@ def test_labels_that_are_the_mean_do_not_divide_by_zero():
 
 @pytest.mark.parametrize("relative", ["task", "sample", "none"])
 def test_the_total_is_the_weighted_sum(relative):
-    settings = LossSettings(relative=relative, gradient=0.25, ssim=0.5, detail=2.0)
+    settings = LossSettings(relative=relative, gradient=0.25, ssim=0.5, detail=2.0, intensity=3.0)
     m, patches = model(), batch()
     d = drawn(m, patches)
     found = losses(m, patches, states(m, patches, d), d.t, d.task, settings)
-    expected = found["value"] + 0.25 * found["gradient"] + 0.5 * found["ssim"] + 2 * found["detail"]
+    expected = found["value"] + 0.25 * found["gradient"] + 0.5 * found["ssim"]
+    expected = expected + 2 * found["detail"] + 3 * found["intensity"]
     assert torch.allclose(total(found, settings), expected)
+
+
+def test_the_brighter_source_is_asked_for_in_two_tasks_only():
+    m, patches = model(), batch()
+    m.predict = lambda *_: torch.maximum(patches.a, patches.b) - 0.25
+    d = drawn(m, patches, LossSettings(own=0))
+    found = losses(m, patches, d.x_0, d.t, d.task, LossSettings(intensity=1.0))["intensity"]
+    expected = torch.where(patches.task <= 2, 0.25, 0.0)  # ivf, mif
+    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_terms_without_weight_are_not_computed():
