@@ -2,7 +2,8 @@
 
 Patch `g` of the whole training, counted over the batches of all steps, is of task ``g mod T``, and
 of that task's scenes it takes the next one of a permutation that is drawn anew for each pass. So
-every scene of a task is seen once a pass, however large it is. Place, flips, turn and the exchange
+every scene of a task is seen once a pass, however large it is; scenes of small data sets more
+often, where `PatchSettings.evenness` asks for it. Place, flips, turn and the exchange
 of sources are drawn for a whole batch, of which each rank takes its part: all ranks together see
 what one process alone would.
 """
@@ -48,6 +49,9 @@ class PatchSettings(Config):
     patch : side of a patch, in pixels.
     seed : of every random number.
     balance : ``tasks`` gives every task the same number of patches, ``scenes`` every scene.
+    evenness : 0 gives all scenes of a task the same number of patches, 1 all data sets, so that a
+        large one does not drown the others; between them, a data set of `n` scenes gets a share
+        proportional to ``n ** (1 - evenness)``, in whole passes over its scenes.
     swap : exchange the sources of every other multi-focus patch, by chance: near and far play the
         same part.
     """
@@ -56,6 +60,7 @@ class PatchSettings(Config):
     patch: Annotated[int, Field(ge=1)] = 64
     seed: Annotated[int, Field(ge=0)] = 0
     balance: Literal["tasks", "scenes"] = "tasks"
+    evenness: Annotated[float, Field(ge=0, le=1)] = 0.0
     swap: bool = True
 
 
@@ -78,6 +83,16 @@ class Cuts:
     flip_x: Bools
     transpose: Bools
     swap: Bools
+
+
+def passes(datasets: NDArray[np.str_], evenness: float) -> Ints:
+    """Return how often each of the scenes, whose data sets are given, is seen in one pass.
+
+    Of a data set of `n` scenes it is :math:`n^{-e}`, divided by the least of all and rounded.
+    """
+    _, of, sizes = np.unique(datasets, return_inverse=True, return_counts=True)
+    often: Ints = np.rint((sizes.max() / sizes) ** evenness).astype(np.int64)
+    return often[of]
 
 
 class Patches:
@@ -118,7 +133,9 @@ class Patches:
         self._alike = np.array([example.task in _ALIKE for example in examples])
         self._spare = np.array([planes.shape[1:] for planes in self.planes]) - side + 1
         pools = self._tasks if self.settings.balance == "tasks" else np.zeros_like(self._tasks)
-        self._pools = [np.flatnonzero(pools == pool) for pool in np.unique(pools)]
+        members = [np.flatnonzero(pools == pool) for pool in np.unique(pools)]
+        groups = np.array([example.place.rpartition("/")[0] for example in examples])
+        self._pools = [np.repeat(m, passes(groups[m], self.settings.evenness)) for m in members]
         self._permuted = lru_cache(maxsize=64)(self._permutation)
 
     def batch(self, step: int) -> Batch:

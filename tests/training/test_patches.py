@@ -13,7 +13,7 @@ from fusionlab.errors import UsageError
 from fusionlab.flow.batch import TASK_IDS, Batch
 from fusionlab.training.curated import as_seen
 from fusionlab.training.feeding import Resident
-from fusionlab.training.patches import Patches, PatchSettings
+from fusionlab.training.patches import Patches, PatchSettings, passes
 
 SMALL = PatchSettings(batch=12, patch=9)
 
@@ -154,3 +154,30 @@ def test_what_cannot_be_is_refused():
     for rank, world in ((0, 5), (2, 2), (-1, 2)):
         with pytest.raises(UsageError, match="must divide the batch"):
             Patches(whole, SMALL, rank=rank, world=world)
+
+
+@given(st.floats(0, 1), st.lists(st.integers(1, 300), min_size=1, max_size=6))
+def test_evenness_lifts_small_data_sets_up_to_equal_shares(evenness, sizes):
+    datasets = np.repeat([f"ivf/{n}" for n in range(len(sizes))], sizes)
+    often = passes(datasets, evenness)
+    assert often.min() == 1
+    share = np.array([often[datasets == f"ivf/{n}"].sum() for n in range(len(sizes))])
+    wanted = np.array(sizes) ** (1 - evenness)
+    largest = int(np.argmax(sizes))
+    ratio = (share / share[largest]) / (wanted / wanted[largest])
+    assert ((ratio > 0.66) & (ratio < 1.34)).all()
+
+
+def test_a_pass_sees_scenes_of_a_small_data_set_as_often_as_evenness_says():
+    few = [example(f"ivf/few/{n}", (20, 20)) for n in range(2)]
+    many = [example(f"ivf/many/{n}", (20, 20)) for n in range(8)]
+    whole = curated([*few, *many])
+    for evenness, times in {0.0: 1, 0.5: 2, 1.0: 4}.items():
+        patches = Patches(whole, PatchSettings(batch=1, patch=9, evenness=evenness))
+        one_pass = 2 * times + 8
+        for first in (0, one_pass):
+            seen = [int(patches.cuts(first + s).example[0]) for s in range(one_pass)]
+            counts = Counter(whole.examples[i].place for i in seen)
+            assert all(
+                counts[e.place] == (times if "few" in e.place else 1) for e in whole.examples
+            )
