@@ -6,6 +6,8 @@ import json
 import math
 import sys
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -38,6 +40,20 @@ out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 
+#: Where a pipeline shows the progress of its stages, in its own view.
+_relay: ContextVar[Callable[..., None] | None] = ContextVar("relay", default=None)
+
+
+@contextmanager
+def relayed(advance: Callable[..., None]) -> Iterator[None]:
+    """Let `advance` show what `progress` would: it is called with the label before the counts."""
+    token = _relay.set(advance)
+    try:
+        yield
+    finally:
+        _relay.reset(token)
+
+
 class _Rate(ProgressColumn):
     """Items a second."""
 
@@ -52,6 +68,10 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
 
     It takes how many are done, of how many, and, if there is one, a few words beside the bar.
     """
+    relay = _relay.get()
+    if relay is not None:
+        yield partial(relay, label)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -239,7 +239,8 @@ COMMANDS = {
         "--dry-run",
         "--json",
     },
-    "demo": {"--json"},
+    "run": {"--from", "--until", "--set", "--list", "--dry-run", "--json"},
+    "demo": {"--images-only", "--json"},
 }
 
 
@@ -612,16 +613,3 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert run_json("score", "--lab", lab.path, "--metrics", "EN")["measured"] < 6 * 8
     assert len(lab.scores("ivf", "toy")) == 6 * 8
-
-
-def test_the_demo_makes_what_it_says(tmp_path: Path) -> None:
-    made = run_json("demo", tmp_path / "demo")
-    for key in ("images", "lab", "labels", "sheet"):
-        assert Path(made[key]).exists()
-    assert {row["task"] for row in made["wins"]} == {"ivf", "mif", "mef", "mff"}
-    overall = made["against_truth"][-1]
-    assert overall["task"] == "all"
-    assert overall["mean"] < overall["chosen"] <= overall["best"]
-    again = run("demo", tmp_path / "demo")
-    assert again.exit_code == 0
-    assert "labels manifest" in again.output

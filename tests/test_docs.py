@@ -32,6 +32,8 @@ from fusionlab import (
     tiffs,
 )
 from fusionlab.cli import app
+from fusionlab.demo.truth import against_truth
+from fusionlab.lab import Lab
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -71,16 +73,16 @@ def snippets(page):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    from fusionlab.demo.run import run_demo
-
     folder = tmp_path_factory.mktemp("docs") / "demo"
-    return folder, run_demo(folder, lambda _done, _total: None)
+    line = ["run", "demo", "--set", f"folder={folder}", "--until", "select"]
+    assert CliRunner().invoke(app, line, catch_exceptions=False).exit_code == 0
+    return folder
 
 
 @pytest.fixture
 def workplace(demo, tmp_path, monkeypatch):
     """Stand in a folder with a demo lab of one's own at ``demo/``."""
-    shutil.copytree(demo[0], tmp_path / "demo")
+    shutil.copytree(demo, tmp_path / "demo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FUSIONLAB_LAB", raising=False)
     # `python` on a page is this one
@@ -228,7 +230,8 @@ def test_the_readme_shows_the_demo_as_it_is(demo):
     lines = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- demo table -->\n")[1]
     rows = [line.strip("| ").split(" | ") for line in lines.split("\n\n")[0].splitlines()[2:]]
     shown = {task: [float(value) for value in values] for task, *values in rows}
-    made = demo[1].against_truth().set_index("task")[["mean", "chosen", "best", "regret"]]
+    made = against_truth(Lab.open(demo / "lab"), "demo").set_index("task")
+    made = made[["mean", "chosen", "best", "regret"]]
     assert set(shown) == set(made.index)
     for task, values in shown.items():
         assert values == pytest.approx(made.loc[task].tolist(), abs=0.051), task

@@ -19,7 +19,7 @@ LAYERS = {
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
     | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
-    | {"labelled", "cropping", "memory", "sheets", "devices", "weights"},
+    | {"labelled", "cropping", "memory", "sheets", "devices", "weights", "shipped"},
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 ORDER = list(LAYERS)

@@ -17,7 +17,7 @@ from fusionlab.cli.continual import continual
 from fusionlab.cli.evaluating import evaluate
 from fusionlab.cli.exporting import export
 from fusionlab.cli.fusing import fuse, onnx
-from fusionlab.cli.library import demo, measure, metrics
+from fusionlab.cli.library import measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
 from fusionlab.cli.people import override, overrides, review
@@ -25,6 +25,7 @@ from fusionlab.cli.policies import policies
 from fusionlab.cli.probing import probes
 from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.refining import refine
+from fusionlab.cli.running import demo, run
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.training import train
 from fusionlab.cli.upkeep import info, pack, verify
@@ -69,8 +70,8 @@ app = typer.Typer(
         "them, choose one a scene, and ask why.\n\n"
         "The way of the data: [bold]ingest[/] -> [bold]score[/] -> [bold]select[/] -> "
         "[bold]refine[/] -> [bold]train[/] -> [bold]fuse[/] -> [bold]evaluate[/]; [bold]audit[/] "
-        "shows what was chosen and why. Every stage can be stopped at any moment and run "
-        "again; it then does only what is missing.\n\n"
+        "shows what was chosen and why; [bold]run[/] calls stages in order. Every stage can be "
+        "stopped at any moment and run again; it then does only what is missing.\n\n"
         "New here? [bold]fusionlab demo[/] shows all of it on embedded images."
     ),
 )
@@ -95,7 +96,7 @@ COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
     *(train, continual, fuse, onnx, evaluate),
-    *(info, verify, pack, measure, metrics, demo),
+    *(run, demo, info, verify, pack, measure, metrics),
 )
 for command in COMMANDS:
     app.command()(command)

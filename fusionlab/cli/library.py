@@ -1,4 +1,4 @@
-"""What needs no lab: measuring images, listing metrics, the demo."""
+"""What needs no lab: measuring images, listing metrics."""
 
 from __future__ import annotations
 
@@ -125,21 +125,6 @@ def metrics(
     else:
         columns = ["name", "title", "direction", "arity", "min_side", "version"]
         terminal.print_frame("Metrics", pd.DataFrame(rows)[columns])
-
-
-def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to put it all.")] = Path("demo"),
-    as_json: JsonOption = False,
-) -> None:
-    """Run the whole curation on embedded images of all four tasks; no download, no data needed."""
-    from fusionlab.demo.run import run_demo
-
-    with terminal.progress("demo") as advance:
-        made = run_demo(folder, advance)
-    if as_json:
-        terminal.print_json(made.as_dict())
-    else:
-        made.show()
 
 
 def _print_presets(as_json: bool) -> None:

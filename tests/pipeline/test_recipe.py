@@ -1,0 +1,85 @@
+"""Pipelines as files: variables, changes from the command line, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusionlab.errors import ConfigError, UnknownNameError, UsageError
+from fusionlab.pipeline import read_recipe, shipped_recipes
+
+TEXT = """
+about: A toy.
+lab: ${folder}/lab
+variables: {folder: here, steps: 20, names: [EN, SD]}
+stages:
+  score: {metrics: "${names}"}
+  select: {name: first}
+  train: {labels: first, as: "flow-${steps}", steps: "${steps}"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def test_variables_are_put_in_and_keep_their_type_where_they_stand_alone(file):
+    name, recipe = read_recipe(file)
+    assert (name, recipe.place) == ("toy", "here/lab")
+    filled = recipe.filled()
+    assert filled["score"] == {"metrics": ["EN", "SD"]}
+    assert filled["train"] == {"labels": "first", "as": "flow-20", "steps": 20}
+
+
+def test_a_change_is_of_the_lab_a_variable_or_an_option_of_a_stage(file):
+    changes = ["steps=7", "folder=there", "select.name=other", "score.metrics=[VIF]"]
+    recipe = read_recipe(file, changes)[1]
+    filled = recipe.filled()
+    assert recipe.place == "there/lab"
+    assert filled["train"]["as"] == "flow-7"
+    assert filled["select"] == {"name": "other"}
+    assert filled["score"] == {"metrics": ["VIF"]}
+    assert read_recipe(file, ["lab=s3://bucket/lab"])[1].place == "s3://bucket/lab"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("steps", "expected KEY=VALUE"),
+        ("step=7", "Did you mean 'steps'?"),
+        ("selct.name=x", "Did you mean 'select'?"),
+        ("steps=[1", "not YAML"),
+    ],
+)
+def test_a_change_of_nothing_that_there_is_is_an_error(file, change, says):
+    with pytest.raises(UsageError, match="--set") as error:
+        read_recipe(file, [change])
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("stages: {score: {metrics: '${nams}'}}", "stage score, metrics: unknown variable 'nams'"),
+        ("stages: [score]", "stages"),
+        ("lab: x", "key 'stages' is missing"),
+        ("stagess: {}", "Did you mean 'stages'?"),
+    ],
+)
+def test_a_wrong_file_is_told_where_and_how(tmp_path, text, says):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises((ConfigError, UnknownNameError)) as error:
+        read_recipe(str(path))[1].filled()
+    assert says in str(error.value)
+
+
+def test_shipped_pipelines_are_found_by_name():
+    assert {"demo", "ivf", "mif", "mef", "mff", "all_in_one"} <= set(shipped_recipes())
+    assert read_recipe("demo")[0] == "demo"
+    with pytest.raises(UnknownNameError, match="Did you mean 'demo'"):
+        read_recipe("demi")
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: there is no such file"):
+        read_recipe("nowhere.yaml")
