@@ -83,7 +83,8 @@ class Draw:
     ----------
     t : (N,) times.
     x_0 : (N, 1, h, w).
-    own : (N,) bool, whose state leads to the network's own prediction.
+    own : (N,) bool on the CPU, whose state leads to the network's own prediction: how many these
+        are must be known without waiting for a GPU.
     task : (N,) int64, the task as the network is told it.
     """
 
@@ -111,14 +112,14 @@ def draw(
     generators : on the CPU, one a patch, so that a patch gets the same in whatever batch it is.
     """
     device = batch.label.device
-    chance = torch.stack([torch.rand(4, generator=g) for g in generators]).to(device).unbind(1)
+    chance = torch.stack([torch.rand(4, generator=g) for g in generators]).unbind(1)
     flows = model.settings.objective != "regression"
     moves = chance[0] >= (settings.still if flows else 1.0)
     return Draw(
-        moves * chance[1],
+        (moves * chance[1]).to(device),
         model.start(batch.a, batch.b, generators),
         moves & (chance[2] < settings.own),
-        torch.where(chance[3] < settings.unknown, 0, batch.task),
+        torch.where((chance[3] < settings.unknown).to(device), 0, batch.task),
     )
 
 
@@ -126,7 +127,7 @@ def states(model: FusionModel, batch: Batch, drawn: Draw) -> Tensor:
     """Return x_t (N, 1, h, w): on the way to the label, or to what the network predicts itself."""
     x_1 = batch.label
     if bool(drawn.own.any()):
-        which = drawn.own.nonzero()[:, 0]
+        which = drawn.own.nonzero()[:, 0].to(batch.label.device)
         with torch.no_grad():
             zero = torch.zeros_like(drawn.t[which])
             guess = model.predict(

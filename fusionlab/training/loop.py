@@ -92,6 +92,7 @@ class Trainer:
         self.seed = settings.seed if self.seed < 0 else self.seed
         self.model = self.model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.mean = AveragedModel(self.model, multi_avg_fn=_mean_of(settings.optimiser.ema))
+        self.mean.n_averaged = self.mean.n_averaged.cpu()  # on a GPU every step would wait for it
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
             settings.optimiser.rate,
