@@ -33,6 +33,7 @@ COMMANDS = {
         "--workers",
         "--force",
         "--prune",
+        "--list",
         "--dry-run",
         "--json",
     },
