@@ -3,9 +3,9 @@
     python benchmarks/validation.py [--data ../shared/data] [--train ../shared/train]
         [--lab LAB] [--voc 41] [--policy NAME ...] [--against fusionfm] [--json]
 
-Ingests the data sets of ``benchmarks/manifests/`` below DATA, and simulated multi-focus scenes made of the
-pairs with a truth in ``TRAIN/mff/{gray_synth,mf_voc}``; scores what the policies ask for; and
-validates them. With --lab the lab is kept, and a second run measures only what is new.
+Ingests the data sets of ``benchmarks/manifests/`` below DATA, and simulated multi-focus scenes
+made of the pairs with a truth in ``TRAIN/mff/{gray_synth,mf_voc}``; scores what the policies ask
+for; and validates them. With --lab the lab is kept, and a second run measures only what is new.
 """
 
 from __future__ import annotations

@@ -230,7 +230,9 @@ LAYOUTS = [
         "mfi_whu",
         "mff",
         "MFI-WHU",
-        each(["1", "2", "10"], A="source_1/{s}.jpg", B="source_2/{s}.jpg", truth="full_clear/{s}.jpg"),
+        each(
+            ["1", "2", "10"], A="source_1/{s}.jpg", B="source_2/{s}.jpg", truth="full_clear/{s}.jpg"
+        ),
     ),
     Layout(
         "realmff",
@@ -263,7 +265,12 @@ LAYOUTS = [
         "VIFB",
         each(VIFB, ir="input/IR/{s}.jpg", vis="input/VI/{s}.jpg")
         | outputs("output/fused_images/{s}_{m}.jpg", VIFB, VIFB_METHODS),
-        others=("README.md", "compute_metrics.m", "input/VI/manCall - 副本.jpg", "methods/MSVD/x.jpg"),
+        others=(
+            "README.md",
+            "compute_metrics.m",
+            "input/VI/manCall - 副本.jpg",
+            "methods/MSVD/x.jpg",
+        ),
         left_over=("input/IR/peopleShadow.jpg", "input/VI/peopleshadow.jpg"),
     ),
     Layout(
