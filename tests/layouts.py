@@ -142,8 +142,8 @@ EXPOSED = ["507", "ICCV_01", "Lamp", "Mask"]
 
 def _harvard(kind: str, above: str, parts: tuple[str, ...] = ("",)) -> Layout:
     files = {}
-    for part, scenes in zip(parts, (HARVARD[:2], HARVARD[2:]), strict=False):
-        scenes = scenes if len(parts) > 1 else HARVARD
+    for number, part in enumerate(parts):
+        scenes = HARVARD[number :: len(parts)]
         patterns = {kind: f"{part}{kind.upper()}/{{s}}.png", "mri": f"{part}MRI/{{s}}.png"}
         files |= each(scenes, **patterns)
     return Layout(f"harvard_{kind}_mri", "mif", above, files)

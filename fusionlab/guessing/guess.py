@@ -266,7 +266,7 @@ def _unwritable(seen: Survey) -> list[str]:
 
 
 def _several(root: Path, pairs: list[Pair]) -> str:
-    places = dict.fromkeys(re.split(r"[*|{]", pair.a.context)[0].strip("/") for pair in pairs)
+    places = dict.fromkeys(_home(pair) for pair in pairs)
     shown = "; ".join(
         f"fusionlab init {root / place}" if place else f"the pair {_words(pairs[0])} in {root}"
         for place in list(places)[:8]
@@ -275,6 +275,13 @@ def _several(root: Path, pairs: list[Pair]) -> str:
         f"{root}: holds several data sets, whose scenes would be mixed up; take one at a time: "
         f"{shown}" + (f"; and {len(places) - 8} more" if len(places) > 8 else "")
     )
+
+
+def _home(pair: Pair) -> str:
+    """Return the folder of a pair's data set: above ``sources`` and the like."""
+    place = re.split(r"[*|{]", pair.a.context)[0].strip("/")
+    parent, _, name = place.rpartition("/")
+    return parent if name.lower() in ("source", "sources", "input", "inputs") else place
 
 
 def _nothing(root: Path, seen: Survey, tree: FileTree) -> str:

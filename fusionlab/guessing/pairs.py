@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.5  # of the smaller group's scenes that the other must have too
 _TYPED = 1.5  # how many times a pair counts whose words name a task
-_RIVAL = 0.25  # a second set of pairs with this share of the scenes is a data set of its own
+_RIVAL = 0.25  # pairs elsewhere with this share of the scenes are data sets of their own
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _settle(ranked: list[list[Pair]]) -> Choice:
     first, *others = ranked
     count = _scenes(first)
     free = [pair for pairs in others for pair in pairs if _free(pair, first)]
-    rivals = [p for pairs in others if _scenes(pairs) >= _RIVAL * count for p in pairs if p in free]
+    rivals = free if _scenes(free) >= _RIVAL * count else []
     if rivals and _are_sequences([pair.a.context for pair in (*first, *free)]):
         return Choice([*first, *free], [], by_folder=True)
     distinct = len(set().union(*(pair.scenes for pair in first)))

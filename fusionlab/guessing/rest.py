@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fusionlab.guessing.groups import Folders
 
 _SHARE = 0.5  # of a folder's files that must be named after scenes
+_ALL = 0.9  # the same, where the names have more in them that all must have
 _DELIMITERS = "_-. "
 
 
@@ -45,25 +46,32 @@ def sort_rest(folders: Folders, used: Collection[str], scenes: set[str], task: s
     """
     rest = Rest()
     outputs: dict[str, list[str]] = defaultdict(list)
-    for folder, stems in folders.items():
+    # names of junk last: among outputs, a folder "focus_map" is a method too
+    for folder, stems in sorted(folders.items(), key=lambda item: is_passed_over(item[0])):
         left = [stem for stem, path in stems.items() if path not in used]
         if not left:
             continue
         template = _template(left, scenes, folder.rpartition("/")[2])
         if folder and is_truth(folder, task) and template:
             _take_truth(rest, folder, template)
-        elif folder and is_passed_over(folder):
+        elif is_passed_over(folder) and not (template and _is_among_outputs(folder, outputs)):
             rest.ignore[f"{folder}/*"] = "its name says that it holds no fused images"
         elif template and folder and len(left) == len(stems):
             outputs[template].append(folder)
         elif folder.rpartition("/")[2] not in scenes:
             _take_flat(rest, folder, left, scenes)
     for template, found in outputs.items():
-        if len(found) == 1 and template.startswith("{scene}") and template != "{scene}":
+        if len(found) == 1 and template != "{scene}" and "{method}" not in template:
             _take_flat(rest, found[0], list(folders[found[0]]), scenes)
         else:
             _take_folders(rest, template, found)
     return rest
+
+
+def _is_among_outputs(folder: str, outputs: dict[str, list[str]]) -> bool:
+    parent = folder.rpartition("/")[0]
+    found = [other for members in outputs.values() for other in members]
+    return bool(parent) and any(other.rpartition("/")[0] == parent for other in found)
 
 
 def _take_truth(rest: Rest, folder: str, template: str) -> None:
@@ -87,8 +95,10 @@ def _template(stems: Iterable[str], scenes: set[str], folder: str) -> str:
             before, _, after = stem.partition(scene)
             if not before or before[-1] in _DELIMITERS:
                 counts[f"{_named(before, folder)}{{scene}}{_named(after, folder)}"] += 1
-    best = counts.most_common(1)
-    return best[0][0] if best and best[0][1] >= max(1, _SHARE * total) else ""
+    for template, count in counts.most_common(1):
+        plain = template == "{scene}" or "{method}" in template
+        return template if count >= max(1, (_SHARE if plain else _ALL) * total) else ""
+    return ""
 
 
 def _named(affix: str, folder: str) -> str:

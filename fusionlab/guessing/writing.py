@@ -32,7 +32,7 @@ def manifest_text(guess: Guess, path: Path) -> str:
     """Return the manifest as YAML, for a file at `path`: every part with its reason."""
     tried = guess.tried
     lines = [
-        f"# Written by fusionlab init; the guess is {guess.sureness}. Look through it before you ingest.",
+        f"# Written by fusionlab init; the guess is {guess.sureness}. Look it over first.",
         f"# By name: {tried.scenes} scenes, {len(tried.methods)} methods, {tried.files} files.",
         *(f"# {_line(note)}" for note in guess.notes),
     ]
