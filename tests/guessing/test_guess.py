@@ -180,7 +180,7 @@ def test_what_is_no_candidate_is_passed_over_or_named(tmp_path):
     put(root / "plots/result.png", shown("ivf", "x", "ir"))
     guess = guess_manifest(root)
     assert taken(guess) == files
-    assert guess.content["ignore"] == ["masks/*", "reference/ir_registered/*", "*.txt"]
+    assert guess.content["ignore"] == ["reference/ir_registered/*", "masks/*", "*.txt"]
     assert guess.tried.rejected == {"missing_source": 1, "unmatched_file": 1}
     assert set(guess.tried.examples) == {"ir/3.png", "plots/result.png"}
 
