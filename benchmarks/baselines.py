@@ -2,11 +2,11 @@
 
     python benchmarks/baselines.py --data DATA [--lab LAB] [--rows OUT.parquet] [--workers 2]
 
-DATA holds data sets as ``<task>/<dataset>`` of the shipped manifests; they are brought in as users
-do, unless LAB holds them already. Each of our methods is put among the real candidates of a scene,
-alone, and all are ranked by each metric and by the total of a policy; who fails a guard comes last.
-The tables give its position by the mean rank over the scenes: 1 is best, N + 1 worst, N the methods
-that have an output for half of the scenes at least.
+DATA holds data sets as ``<task>/<dataset>`` of ``benchmarks/manifests/``; they are brought in as
+users do, unless LAB holds them already. Each of our methods is put among the real candidates of a
+scene, alone, and all are ranked by each metric and by the total of a policy; who fails a guard
+comes last. The tables give its position by the mean rank over the scenes: 1 is best, N + 1 worst,
+N the methods that have an output for half of the scenes at least.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fusionlab.scoring.plan import ScenePlan
     from fusionlab.selection import Policy
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parent / "manifests"
 SETS = "vifb", "lytro", "harvard_ct_mri", "harvard_pet_mri", "harvard_spect_mri", "mefdb"
 METRICS = ["Qabf", "VIF", "SSIM_cddfuse", "FMI_gradient", "MS_SSIM"]
 KEY = ["task", "dataset", "scene", "method"]

@@ -1,6 +1,6 @@
 """How often fingerprints are right, which families they find, and what they cost.
 
-    python benchmarks/fingerprints.py DATA [--manifests manifests] [--every 4] [--json]
+    python benchmarks/fingerprints.py DATA [--manifests FOLDER] [--every 4] [--json]
 
 DATA holds data sets as ``<task>/<dataset>``. Real outputs are judged as they are; of every fourth,
 doctored copies are made and judged too, where it does not have the flag as it is. "Found" is the
@@ -237,7 +237,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--manifests", type=Path, default=Path("manifests"))
+    parser.add_argument("--manifests", type=Path, default=Path(__file__).parent / "manifests")
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -2,12 +2,13 @@
 
     python benchmarks/guards.py --data DATA [--train TRAIN] [--policy robust] [--rows OUT.parquet]
 
-DATA holds data sets as ``<task>/<dataset>`` of the shipped manifests. Their real outputs are judged
-as they are; in each scene the two that lie nearest to the sources' edges (GERR), one from the
-middle and, where there is one, the truth are spoiled in every way of `fusionlab.decoys.SPOILS`.
-TRAIN holds sources alone, ``<task>/<dataset>/<modality>``: there the demo's methods make the
-candidates. The limits are those of the policy. Truths are those of synthetic blur; the references
-of other data sets are sources of another kind, or other methods' work.
+DATA holds data sets as ``<task>/<dataset>`` of ``benchmarks/manifests/``. Their real outputs are
+judged as they are; in each scene the two that lie nearest to the sources' edges (GERR), one from
+the middle and, where there is one, the truth are spoiled in every way of
+`fusionlab.decoys.SPOILS`. TRAIN holds sources alone, ``<task>/<dataset>/<modality>``: there the
+demo's methods make the candidates. The limits are those of the policy. Truths are those of
+synthetic blur; the references of other data sets are sources of another kind, or other methods'
+work.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ class Scene:
 
 
 def real_scenes(data: Path, folder: Path) -> Iterator[Scene]:
-    """Yield every scene of the shipped manifests, brought in as users do."""
+    """Yield every scene of ``benchmarks/manifests/``, brought in as users do."""
     lab = Lab.create(folder / "lab")
-    for path in sorted((HERE.parent / "manifests").glob("*.yaml")):
+    for path in sorted((HERE / "manifests").glob("*.yaml")):
         manifest = load_yaml(path, Manifest)
         ingest(manifest, data / manifest.task / manifest.dataset, lab)
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from fusionlab.mosaic.propose import Proposal
     from fusionlab.selection.policy import Policy
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parent / "manifests"
 TRUTH = ("PSNR_ref", "SSIM_ref")
 REAL = {
     "ivf": ("vifb", "tno", "roadscene"),

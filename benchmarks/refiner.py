@@ -59,7 +59,7 @@ from fusionlab.selection import load_policy, select
 from fusionlab.store import Address
 from fusionlab.validation.simulate import pairs_with_truth
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parent / "manifests"
 REAL = {
     "ivf": ("vifb", "tno", "roadscene"),
     "mif": ("harvard_ct_mri", "harvard_pet_mri", "harvard_spect_mri"),

@@ -3,9 +3,9 @@
     python benchmarks/validation.py [--data ../shared/data] [--train ../shared/train]
         [--lab LAB] [--voc 41] [--policy NAME ...] [--against fusionfm] [--json]
 
-Ingests the data sets of ``manifests/`` below DATA, and simulated multi-focus scenes made of the
-pairs with a truth in ``TRAIN/mff/{gray_synth,mf_voc}``; scores what the policies ask for; and
-validates them. With --lab the lab is kept, and a second run measures only what is new.
+Ingests the data sets of ``benchmarks/manifests/`` below DATA, and simulated multi-focus scenes
+made of the pairs with a truth in ``TRAIN/mff/{gray_synth,mf_voc}``; scores what the policies ask
+for; and validates them. With --lab the lab is kept, and a second run measures only what is new.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from fusionlab.tasks import TASKS
 from fusionlab.validation import validate
 from fusionlab.validation.simulate import pairs_with_truth, write_simulation
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parent / "manifests"
 PAIRS = {"sim_gray": "gray_synth", "sim_voc": "mf_voc"}
 
 
 def real_data(lab: Lab, data: Path) -> None:
-    """Ingest every data set of ``manifests/`` that lies below `data`."""
+    """Ingest every data set of ``benchmarks/manifests/`` that lies below `data`."""
     for path in sorted(MANIFESTS.glob("*.yaml")):
         folders = [data / task / path.stem for task in TASKS]
         root = next((folder for folder in folders if folder.is_dir()), None)

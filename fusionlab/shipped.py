@@ -9,5 +9,5 @@ _PACKAGE = Path(__file__).parent
 
 def shipped(kind: str) -> Path:
     """Return the folder of what is shipped: ``manifests`` or ``pipelines``."""
-    inside = _PACKAGE / "shipped" / kind
+    inside = _PACKAGE / "_shipped" / kind
     return inside if inside.is_dir() else _PACKAGE.parent / kind

@@ -24,6 +24,7 @@ from fusionlab.images import luminance, read_image
 from fusionlab.lab import Lab
 
 COMMANDS = {
+    "init": {"--out", "--task", "--name", "--force", "--dry-run", "--json"},
     "ingest": {
         "--lab",
         "--root",
@@ -33,6 +34,7 @@ COMMANDS = {
         "--workers",
         "--force",
         "--prune",
+        "--list",
         "--dry-run",
         "--json",
     },

@@ -16,7 +16,7 @@ from fusionlab.selection import load_policy
 from fusionlab.selection.choose import choose
 from fusionlab.validation import validate
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parents[1] / "benchmarks" / "manifests"
 
 
 @pytest.mark.slow

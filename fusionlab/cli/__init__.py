@@ -17,6 +17,7 @@ from fusionlab.cli.continual import continual
 from fusionlab.cli.evaluating import evaluate
 from fusionlab.cli.exporting import export
 from fusionlab.cli.fusing import fuse, onnx
+from fusionlab.cli.guessing import init
 from fusionlab.cli.library import measure, metrics
 from fusionlab.cli.making import baselines
 from fusionlab.cli.mosaics import mosaic
@@ -93,7 +94,8 @@ def _root(
 
 
 COMMANDS = (
-    *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
+    *(init, ingest, baselines, score, select, mosaic, probes, refine, export),
+    *(audit, why, diff, validate),
     *(override, overrides, review),
     *(train, continual, fuse, onnx, evaluate),
     *(run, demo, info, verify, pack, measure, metrics),

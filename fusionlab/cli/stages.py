@@ -16,12 +16,19 @@ from fusionlab.cli.options import (
     WorkersOption,
     split_names,
 )
+from fusionlab.errors import UsageError
 
 
 def ingest(
     manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST.yaml", help="Which file is what, one or more.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="MANIFEST",
+            help="Which file is what: YAML files, or names that --list shows. NAME=FOLDER says "
+            "where the images lie.",
+            show_default=False,
+        ),
+    ] = None,
     lab: LabOption = Path("lab"),
     root: Annotated[
         Path | None, typer.Option(help="Folder of the images, instead of the manifest's 'root'.")
@@ -49,6 +56,9 @@ def ingest(
     workers: WorkersOption = None,
     force: Annotated[bool, typer.Option(help="Read everything again, changed or not.")] = False,
     prune: Annotated[bool, typer.Option(help="Forget images whose file is gone.")] = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List the manifests of public benchmarks instead.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be read; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,16 +70,23 @@ def ingest(
     read. What cannot be used is not skipped in silence: see [bold]fusionlab audit[/] or
     lab/rejects.parquet.
 
-    Example: fusionlab ingest manifests/vifb.yaml --lab lab --root ~/data/vifb
+    Example: fusionlab ingest vifb --lab lab --root ~/data/VIFB
+
+    No manifest yet? [bold]fusionlab init FOLDER[/] writes one.
     """
-    from fusionlab.ingest import ALIGN_RULES, Checks, load_manifest, preview
+    if show_list:
+        _list_manifests(as_json)
+        return
+    from fusionlab.ingest import ALIGN_RULES, Checks, find_manifest, preview
     from fusionlab.ingest import ingest as run
     from fusionlab.lab import Lab
 
+    if not manifests:
+        raise UsageError("name a manifest: a YAML file, or one that --list shows")
     some = {"all": ALIGN_RULES, "none": ()}
     rules = some[align] if align in some else split_names(align, "--align") or ()
     checks = Checks(match, tuple(rules), keep_displaced)
-    loaded = [load_manifest(path, root) for path in manifests]
+    loaded = [find_manifest(name, root) for name in manifests]
     if dry_run:
         _print_reports([preview(manifest, folder) for manifest, folder in loaded], as_json)
         return
@@ -192,6 +209,21 @@ def select(
             f"next: fusionlab audit --lab {shlex.quote(str(lab))} --labels {shlex.quote(name)}",
             style="dim",
         )
+
+
+def _list_manifests(as_json: bool) -> None:
+    from fusionlab.ingest import shipped_manifests
+
+    shipped = shipped_manifests().values()
+    if as_json:
+        terminal.print_json(
+            [{**s.manifest.model_dump(exclude={"root"}), "title": s.title} for s in shipped]
+        )
+        return
+    for one in shipped:
+        terminal.out.print(f"[bold]{one.name}[/] ({one.manifest.task}): {one.title}")
+        for line in one.layout:
+            terminal.out.print(line, style="dim", markup=False, highlight=False)
 
 
 def _print_reports(reports: list[dict[str, Any]], as_json: bool) -> None:

@@ -4,13 +4,17 @@ from fusionlab.ingest.checks import ALIGN_RULES, Checks
 from fusionlab.ingest.load import ingest, preview
 from fusionlab.ingest.manifest import Manifest, load_manifest
 from fusionlab.ingest.report import IngestReport
+from fusionlab.ingest.shipped import Shipped, find_manifest, shipped_manifests
 
 __all__ = [
     "ALIGN_RULES",
     "Checks",
     "IngestReport",
     "Manifest",
+    "Shipped",
+    "find_manifest",
     "ingest",
     "load_manifest",
     "preview",
+    "shipped_manifests",
 ]

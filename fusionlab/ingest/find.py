@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fusionlab.ingest.patterns import Pattern
 from fusionlab.ingest.rejects import Reject
 from fusionlab.store import is_safe_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fusionlab.ingest.manifest import Manifest
-    from fusionlab.ingest.tree import FileTree
 
 #: The name that a reference image has in index and store.
 REFERENCE_NAME = "truth"
@@ -55,7 +56,17 @@ class Findings:
     rejects: list[Reject]
 
 
-def find(manifest: Manifest, tree: FileTree) -> Findings:
+class Listing(Protocol):
+    """Something that lists files, and what it could not list: a `FileTree`."""
+
+    rejects: list[Reject]
+
+    def walk(self) -> Iterator[str]:
+        """Yield paths relative to the root."""
+        ...
+
+
+def find(manifest: Manifest, tree: Listing) -> Findings:
     """Match every file of `tree` against the manifest's patterns.
 
     A scene needs its first two sources; what belongs to no such scene, matches no pattern, or

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionlab.errors import UsageError
+from fusionlab.ingest import find_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from fusionlab.pipeline.commands import Stage
 
@@ -18,13 +19,18 @@ TRAINERS = {"train"}
 
 
 def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
-    """Check that labels which a stage takes are there, or are made by a stage before it.
+    """Check that what a stage takes is there, or is made by a stage before it.
 
     Raises
     ------
     UsageError
-        Names the stage, the labels and what there is.
+        Names the stage, the manifest, labels or run that is missing, and what there is.
     """
+    for number, stage in enumerate(stages):
+        folders = [path for before in stages[:number] for path in before.paths()]
+        for manifest in _manifests(stage):
+            if not any(Path(manifest).is_relative_to(folder) for folder in folders):
+                find_manifest(manifest, stage.values.get("root"))
     if lab is None:
         return  # asking an object store takes as long as the stage itself would
     labels = {file.stem for file in (lab / "labels").glob("*.parquet")}
@@ -38,6 +44,24 @@ def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
             labels.add(made)
         if stage.use in TRAINERS:
             runs.add(made)
+
+
+def image_folders(stage: Stage) -> list[Path]:
+    """Return the manifests of a stage of ingest that are there, and the folders of their images."""
+    found: list[Path] = []
+    for name in _manifests(stage):
+        if _is_there(name):
+            found += [Path(name), find_manifest(name, stage.values.get("root"))[1]]
+    return found
+
+
+def _manifests(stage: Stage) -> list[str]:
+    return list(stage.values.get("manifests") or ()) if stage.use == "ingest" else []
+
+
+def _is_there(manifest: str) -> bool:
+    """Tell whether a manifest can be read already; one may be made by a stage before."""
+    return "/" not in manifest.partition("=")[0] or Path(manifest.partition("=")[0]).is_file()
 
 
 def _check(stage: Stage, kind: str, wanted: Sequence[str], known: set[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fusionlab import __version__, terminal
 from fusionlab.errors import FusionLabError, UnknownNameError, UsageError
 from fusionlab.paths import to_place
-from fusionlab.pipeline.checks import check_stages
+from fusionlab.pipeline.checks import check_stages, image_folders
 from fusionlab.pipeline.commands import stage_of
 from fusionlab.pipeline.record import RunRecord, StageRecord, last_record, now, versions
 from fusionlab.pipeline.state import world_of
@@ -168,15 +168,4 @@ def _between(stages: Sequence[Stage], first: str | None, last: str | None) -> Se
 
 def _beside(stages: Sequence[Stage]) -> list[Path]:
     """Return the files and folders beside the lab that stages are told of, and those of images."""
-    found = [path for stage in stages for path in stage.paths()]
-    return [*found, *(root for stage in stages for root in _roots(stage))]
-
-
-def _roots(stage: Stage) -> list[Path]:
-    """Return the folders of images that a stage of ingest reads."""
-    if stage.use != "ingest":
-        return []
-    from fusionlab.ingest import load_manifest
-
-    given, root = stage.values["manifests"], stage.values.get("root")
-    return [load_manifest(path, root)[1] for path in given if path.is_file()]
+    return [path for stage in stages for path in (*stage.paths(), *image_folders(stage))]

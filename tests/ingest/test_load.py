@@ -501,7 +501,7 @@ CLEAN = {
 @pytest.mark.slow
 def test_real_data_sets_are_accounted_for_to_the_last_file(shared, lab, pytestconfig):
     reports = {}
-    for path in sorted((pytestconfig.rootpath / "manifests").glob("*.yaml")):
+    for path in sorted((pytestconfig.rootpath / "benchmarks" / "manifests").glob("*.yaml")):
         text = path.read_text()
         task, dataset = (
             next(line.split()[1] for line in text.splitlines() if line.startswith(key))

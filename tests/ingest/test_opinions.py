@@ -163,7 +163,7 @@ def test_they_are_read_from_an_archive(data, lab, tmp_path):
 def test_the_manifest_of_mefdb_takes_all_of_them(shared, tmp_path):
     folder = shared / "data" / "mef" / "mefdb"
     text = yaml.safe_load(
-        (shared.__class__(__file__).parents[2] / "manifests" / "mefdb.yaml").read_text()
+        (shared.__class__(__file__).parents[2] / "benchmarks/manifests/mefdb.yaml").read_text()
     )
     from fusionlab.ingest import Manifest
 

@@ -154,7 +154,9 @@ def test_many_equal_scenes_end_in_time() -> None:
 
 def read_scenes(shared: Path, dataset: str):
     """Yield (scene, sources, candidates) of one real data set, described."""
-    manifest = load_yaml(Path(__file__).parents[2] / "manifests" / f"{dataset}.yaml", Manifest)
+    manifest = load_yaml(
+        Path(__file__).parents[2] / "benchmarks" / "manifests" / f"{dataset}.yaml", Manifest
+    )
     root = shared / "data" / manifest.task / dataset
     for found in find(manifest, FileTree(root)).scenes:
         images = {"source": {}, "method": {}}

@@ -1,4 +1,4 @@
-"""The manifests of the public benchmarks, as far as they can be judged without the images."""
+"""The manifests of the collection of real data, as far as they can be judged without the images."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import yaml
 from fusionlab.ingest import load_manifest
 from fusionlab.tasks import TASKS
 
-FOLDER = Path(__file__).parents[2] / "manifests"
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "manifests"
 FILES = sorted(FOLDER.glob("*.yaml"))
 KEYS = {"task", "dataset", "root", "sources", "candidates", "reference", "opinions", "ignore"}
 SOURCES_ONLY = {"mefb_asfound", "roadscene_misaligned"}
@@ -30,7 +30,7 @@ def test_keys_and_names(path):
     assert KEYS - {"candidates", "reference", "opinions", "ignore"} <= set(manifest) <= KEYS
     assert manifest["task"] in TASKS
     assert manifest["dataset"] == path.stem
-    assert manifest["root"] == f"../../shared/data/{manifest['task']}/{path.stem}"
+    assert manifest["root"] == f"../../../shared/data/{manifest['task']}/{path.stem}"
 
 
 @every_manifest
