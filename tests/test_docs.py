@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from fusionlab import (
@@ -35,7 +36,8 @@ from fusionlab.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+DOC_PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = [ROOT / "README.md", *DOC_PAGES]
 FENCE = re.compile(
     r"(?P<mark><!-- (?:file|not executed|begin generated): [^\n]*-->\n)?"
     r"^```(?P<language>\w+)\n(?P<body>.*?)^```$",
@@ -44,6 +46,8 @@ FENCE = re.compile(
 MARK = re.compile(r"<!-- (file|not executed|begin generated): (.*?) ?-->")
 CHECKER = doctest.OutputChecker()
 FLOAT = re.compile(r"\d+\.\d+")
+#: Pages of what needs a cluster or an object store.
+ON_CLUSTERS = [DOCS / "scaling.md", DOCS / "howto" / "clusters.md"]
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -56,6 +60,10 @@ class Snippet:
     mark: str
     argument: str
     follows: bool
+
+
+def called(page):
+    return str(page.relative_to(ROOT))
 
 
 def snippets(page):
@@ -125,7 +133,7 @@ def run_commands(body):
 
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(s.language in ("python", "bash") for s in snippets(p))],
-    ids=lambda page: page.name,
+    ids=called,
 )  # fmt: skip
 def test_snippets_run_and_print_what_the_page_says(page, workplace, capsys):
     names, printed = {"__name__": "snippet"}, None
@@ -139,11 +147,11 @@ def test_snippets_run_and_print_what_the_page_says(page, workplace, capsys):
             printed = run_commands(snippet.body)
         elif snippet.language == "python":
             capsys.readouterr()
-            exec(compile(snippet.body, f"{page.name} snippet", "exec"), names)
+            exec(compile(snippet.body, f"{called(page)} snippet", "exec"), names)
             printed = capsys.readouterr().out
         elif snippet.language == "text" and snippet.follows and printed:
             assert says(snippet.body, printed), (
-                f"{page.name} says\n{snippet.body}\nbut this was printed\n{printed}"
+                f"{called(page)} says\n{snippet.body}\nbut this was printed\n{printed}"
             )
 
 
@@ -153,10 +161,12 @@ def unexecuted(page):
 
 def test_few_snippets_are_not_executed():
     """Those for clusters and object stores cannot be; they are at least of their language."""
-    assert sum(len(unexecuted(page)) for page in PAGES if page.name != "scaling.md") <= 2
-    for snippet in unexecuted(DOCS / "scaling.md"):
+    assert sum(len(unexecuted(page)) for page in PAGES if page not in ON_CLUSTERS) <= 2
+    for snippet in [snippet for page in ON_CLUSTERS for snippet in unexecuted(page)]:
         if snippet.language == "python":
-            compile(snippet.body, "scaling.md snippet", "exec")
+            compile(snippet.body, "snippet for a cluster", "exec")
+        elif snippet.language == "yaml":
+            assert list(yaml.safe_load_all(snippet.body))
         else:
             subprocess.run(["bash", "-n"], input=snippet.body, text=True, check=True)
 
@@ -168,7 +178,7 @@ def load_generator():
     return module
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", DOC_PAGES, ids=called)
 def test_generated_parts_are_current(page):
     text = page.read_text(encoding="utf-8")
     assert load_generator().regenerated(text) == text, "run: python docs/generate.py"
@@ -177,7 +187,7 @@ def test_generated_parts_are_current(page):
 def test_every_generated_part_stands_on_a_page():
     names = {
         match["name"]
-        for page in DOCS.glob("*.md")
+        for page in DOC_PAGES
         for match in load_generator().BLOCK.finditer(page.read_text(encoding="utf-8"))
     }
     assert names == set(load_generator().PARTS)
@@ -239,16 +249,18 @@ def test_links_between_files_lead_somewhere():
         text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+                assert (page.parent / target).exists(), f"{called(page)}: {target}"
 
 
-def test_the_picture_is_small():
+def test_pictures_are_small():
     assert (DOCS / "images" / "demo.png").stat().st_size < 400 * 1024
+    assert (DOCS / "images" / "rewards.png").stat().st_size < 150 * 1024
 
 
 def test_pages_are_in_the_navigation():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert [page.name for page in DOCS.glob("*.md") if f": {page.name}" not in text] == []
+    places = [str(page.relative_to(DOCS)) for page in DOC_PAGES]
+    assert [place for place in places if f": {place}\n" not in text] == []
 
 
 @pytest.mark.skipif(
