@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import distributions
 import pytest
 import typer
 import yaml
@@ -32,7 +33,9 @@ from fusionlab import (
     selection,
     tiffs,
 )
+from fusionlab.baselines.registry import table as method_table
 from fusionlab.cli import app
+from fusionlab.metrics.registry import _table as metric_table
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -131,18 +134,38 @@ def run_commands(body):
     return "".join(run_command(line) for line in lines if line.startswith("fusionlab "))
 
 
+def write_file(path, body):
+    """Write a file of a page; a project is installed."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(body, encoding="utf-8")
+    if path.name == "pyproject.toml":
+        distributions.install_project(path)
+        metric_table.cache_clear()
+        method_table.cache_clear()
+
+
+@pytest.fixture
+def site(workplace, monkeypatch):
+    """Stand in the workplace, in which the plug-ins of the page's project are found."""
+    with (
+        distributions.on_path(workplace / "acme", monkeypatch, metric_table.cache_clear),
+        distributions.on_path(workplace / "acme", monkeypatch, method_table.cache_clear),
+    ):
+        yield
+
+
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(s.language in ("python", "bash") for s in snippets(p))],
     ids=called,
 )  # fmt: skip
-def test_snippets_run_and_print_what_the_page_says(page, workplace, capsys):
+def test_snippets_run_and_print_what_the_page_says(page, site, capsys):
     names, printed = {"__name__": "snippet"}, None
     for snippet in snippets(page):
         if snippet.mark == "not executed":
             assert snippet.argument, "say why"
             printed = None
         elif snippet.mark == "file":
-            Path(snippet.argument).write_text(snippet.body, encoding="utf-8")
+            write_file(Path(snippet.argument), snippet.body)
         elif snippet.language == "bash":
             printed = run_commands(snippet.body)
         elif snippet.language == "python":
