@@ -50,7 +50,7 @@ MARK = re.compile(r"<!-- (file|not executed|begin generated): (.*?) ?-->")
 CHECKER = doctest.OutputChecker()
 FLOAT = re.compile(r"\d+\.\d+")
 #: Pages of what needs a cluster or an object store.
-ON_CLUSTERS = [DOCS / "scaling.md", DOCS / "howto" / "clusters.md"]
+ON_CLUSTERS = [DOCS / "scaling.md", DOCS / "howto" / "clusters.md", DOCS / "howto" / "training.md"]
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
