@@ -20,7 +20,7 @@ from fusionlab import metrics, schemas
 from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
 from fusionlab.metrics.registry import FAMILIES
-from fusionlab.selection import load_policy
+from fusionlab.selection import load_policy, shipped_policies
 from fusionlab.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
@@ -131,13 +131,32 @@ def schema_table(schema: schemas.TableSchema) -> str:
 def metric_overview() -> str:
     """Return one line a metric."""
     lines = [
-        "| name | what | better | looks at | smallest side |",
-        "| --- | --- | --- | --- | --- |",
+        "| name | what | better | range | looks at | smallest side | version | policies |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name in metrics.names():
         m = metrics.get(name)
-        lines.append(f"| `{name}` | {m.title} | {m.direction} | {m.arity} | {m.min_side} |")
+        cells = (m.title, m.direction, _range(m), m.arity, m.min_side, m.version, _users(name))
+        lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _range(metric: metrics.Metric) -> str:
+    low, high = metric.range
+    return f"{low:g} .. {high:g}"
+
+
+def _users(metric: str) -> str:
+    """Return which shipped policies weigh a metric, for which tasks, and which guard by it."""
+    users = []
+    for policy in shipped_policies().values():
+        tasks = [task for task, weights in policy.weights.items() if metric in weights]
+        if tasks:
+            which = "" if set(tasks) == set(TASKS) else f" ({', '.join(tasks)})"
+            users.append(f"`{policy.name}`{which}")
+        guards = [name for name, guard in policy.guards.items() if guard.metric == metric]
+        users += [f"guard `{name}` of `{policy.name}`" for name in guards]
+    return ", ".join(users)
 
 
 def metric_details() -> str:
@@ -149,8 +168,7 @@ def metric_details() -> str:
             lines += [f"{m.name} = {m.formula}"]
             if m.constants:
                 lines.append(", ".join(f"{k} = {v:g}" for k, v in m.constants.items()))
-            low, high = m.range
-            lines += ["```", "", f"Range {low:g} .. {high:g}. Source: {m.source}.", ""]
+            lines += ["```", "", f"Range {_range(m)}. Source: {m.source}.", ""]
     return "\n".join(lines).rstrip()
 
 
@@ -168,6 +186,20 @@ def policies() -> str:
     folder = resources.files("fusionlab.selection") / "policies"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
     return "\n\n".join(f"```yaml\n{f.read_text(encoding='utf-8').strip()}\n```" for f in files)
+
+
+def policy_overview() -> str:
+    """Return what every shipped policy weighs, task by task."""
+    lines = [
+        f"| policy | normalise | {' | '.join(TASKS)} | guards |",
+        "| --- | --- | " + "--- | " * len(TASKS) + "--- |",
+    ]
+    for policy in shipped_policies().values():
+        weights = [policy.weights.get(task, {}) for task in TASKS]
+        cells = [", ".join(f"{w:g} {metric}" for metric, w in each.items()) for each in weights]
+        row = [f"`{policy.name}` v{policy.version}", policy.normalise, *cells, len(policy.guards)]
+        lines.append(f"| {' | '.join(map(str, row))} |")
+    return "\n".join(lines)
 
 
 def guards() -> str:
@@ -247,6 +279,7 @@ PARTS = {
     "metric_details": metric_details,
     "methods": methods,
     "policies": policies,
+    "policy_overview": policy_overview,
     "guards": guards,
     "commands": commands,
 }
@@ -259,7 +292,7 @@ def regenerated(page: str) -> str:
 
 def main() -> None:
     """Rewrite every page that is out of date."""
-    for path in sorted(DOCS.glob("*.md")):
+    for path in sorted(DOCS.rglob("*.md")):
         page = path.read_text(encoding="utf-8")
         if (made := regenerated(page)) != page:
             path.write_text(made, encoding="utf-8")

@@ -11,8 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import distributions
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from fusionlab import (
@@ -31,13 +33,16 @@ from fusionlab import (
     selection,
     tiffs,
 )
+from fusionlab.baselines.registry import table as method_table
 from fusionlab.cli import app
 from fusionlab.demo.truth import against_truth
 from fusionlab.lab import Lab
+from fusionlab.metrics.registry import _table as metric_table
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+DOC_PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = [ROOT / "README.md", *DOC_PAGES]
 FENCE = re.compile(
     r"(?P<mark><!-- (?:file|not executed|begin generated): [^\n]*-->\n)?"
     r"^```(?P<language>\w+)\n(?P<body>.*?)^```$",
@@ -46,6 +51,8 @@ FENCE = re.compile(
 MARK = re.compile(r"<!-- (file|not executed|begin generated): (.*?) ?-->")
 CHECKER = doctest.OutputChecker()
 FLOAT = re.compile(r"\d+\.\d+")
+#: Pages of what needs a cluster or an object store.
+ON_CLUSTERS = [DOCS / "scaling.md", DOCS / "howto" / "clusters.md", DOCS / "howto" / "training.md"]
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -58,6 +65,10 @@ class Snippet:
     mark: str
     argument: str
     follows: bool
+
+
+def called(page):
+    return str(page.relative_to(ROOT))
 
 
 def snippets(page):
@@ -125,27 +136,47 @@ def run_commands(body):
     return "".join(run_command(line) for line in lines if line.startswith("fusionlab "))
 
 
+def write_file(path, body):
+    """Write a file of a page; a project is installed."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(body, encoding="utf-8")
+    if path.name == "pyproject.toml":
+        distributions.install_project(path)
+        metric_table.cache_clear()
+        method_table.cache_clear()
+
+
+@pytest.fixture
+def site(workplace, monkeypatch):
+    """Stand in the workplace, in which the plug-ins of the page's project are found."""
+    with (
+        distributions.on_path(workplace / "acme", monkeypatch, metric_table.cache_clear),
+        distributions.on_path(workplace / "acme", monkeypatch, method_table.cache_clear),
+    ):
+        yield
+
+
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(s.language in ("python", "bash") for s in snippets(p))],
-    ids=lambda page: page.name,
+    ids=called,
 )  # fmt: skip
-def test_snippets_run_and_print_what_the_page_says(page, workplace, capsys):
+def test_snippets_run_and_print_what_the_page_says(page, site, capsys):
     names, printed = {"__name__": "snippet"}, None
     for snippet in snippets(page):
         if snippet.mark == "not executed":
             assert snippet.argument, "say why"
             printed = None
         elif snippet.mark == "file":
-            Path(snippet.argument).write_text(snippet.body, encoding="utf-8")
+            write_file(Path(snippet.argument), snippet.body)
         elif snippet.language == "bash":
             printed = run_commands(snippet.body)
         elif snippet.language == "python":
             capsys.readouterr()
-            exec(compile(snippet.body, f"{page.name} snippet", "exec"), names)
+            exec(compile(snippet.body, f"{called(page)} snippet", "exec"), names)
             printed = capsys.readouterr().out
         elif snippet.language == "text" and snippet.follows and printed:
             assert says(snippet.body, printed), (
-                f"{page.name} says\n{snippet.body}\nbut this was printed\n{printed}"
+                f"{called(page)} says\n{snippet.body}\nbut this was printed\n{printed}"
             )
 
 
@@ -155,10 +186,12 @@ def unexecuted(page):
 
 def test_few_snippets_are_not_executed():
     """Those for clusters and object stores cannot be; they are at least of their language."""
-    assert sum(len(unexecuted(page)) for page in PAGES if page.name != "scaling.md") <= 2
-    for snippet in unexecuted(DOCS / "scaling.md"):
+    assert sum(len(unexecuted(page)) for page in PAGES if page not in ON_CLUSTERS) <= 2
+    for snippet in [snippet for page in ON_CLUSTERS for snippet in unexecuted(page)]:
         if snippet.language == "python":
-            compile(snippet.body, "scaling.md snippet", "exec")
+            compile(snippet.body, "snippet for a cluster", "exec")
+        elif snippet.language == "yaml":
+            assert list(yaml.safe_load_all(snippet.body))
         else:
             subprocess.run(["bash", "-n"], input=snippet.body, text=True, check=True)
 
@@ -170,7 +203,7 @@ def load_generator():
     return module
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", DOC_PAGES, ids=called)
 def test_generated_parts_are_current(page):
     text = page.read_text(encoding="utf-8")
     assert load_generator().regenerated(text) == text, "run: python docs/generate.py"
@@ -179,7 +212,7 @@ def test_generated_parts_are_current(page):
 def test_every_generated_part_stands_on_a_page():
     names = {
         match["name"]
-        for page in DOCS.glob("*.md")
+        for page in DOC_PAGES
         for match in load_generator().BLOCK.finditer(page.read_text(encoding="utf-8"))
     }
     assert names == set(load_generator().PARTS)
@@ -242,16 +275,18 @@ def test_links_between_files_lead_somewhere():
         text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+                assert (page.parent / target).exists(), f"{called(page)}: {target}"
 
 
-def test_the_picture_is_small():
+def test_pictures_are_small():
     assert (DOCS / "images" / "demo.png").stat().st_size < 400 * 1024
+    assert (DOCS / "images" / "rewards.png").stat().st_size < 150 * 1024
 
 
 def test_pages_are_in_the_navigation():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert [page.name for page in DOCS.glob("*.md") if f": {page.name}" not in text] == []
+    places = [str(page.relative_to(DOCS)) for page in DOC_PAGES]
+    assert [place for place in places if f": {place}\n" not in text] == []
 
 
 @pytest.mark.skipif(
