@@ -177,7 +177,9 @@ def _kind(kind: Any, info: ParameterInfo) -> Any:
     if info.parser is to_place:
         return Annotated[Any, BeforeValidator(lambda text: to_place(str(text)))]
     if _is_list(kind):
-        return Annotated[kind, BeforeValidator(_listed)]
+        paths = Path in {arg for inner in (kind, *get_args(kind)) for arg in get_args(inner)}
+        listed = Annotated[kind, BeforeValidator(_expanded)] if paths else kind
+        return Annotated[listed, BeforeValidator(_listed)]
     bounds = [b for b in (_bound(Ge, info.min), _bound(Le, info.max)) if b is not None]
     if str in (kind, *get_args(kind)):
         return Annotated[kind, BeforeValidator(_joined), *bounds]
@@ -203,13 +205,15 @@ def _joined(value: Any) -> Any:
 
 
 def _expanded(value: Any) -> Any:
+    """Return a path with ``~`` put in, or several."""
+    if isinstance(value, list | tuple):
+        return [_expanded(item) for item in value]
     return Path(value).expanduser() if isinstance(value, str) else value
 
 
 def _listed(value: Any) -> Any:
-    """Return a list of one for one value; of texts, paths with ``~`` are put in."""
-    items = value if isinstance(value, list | tuple) or value is None else [value]
-    return items and [_expanded(item) if "/" in str(item) else item for item in items]
+    """Return a list of one for one value."""
+    return value if isinstance(value, list | tuple) or value is None else [value]
 
 
 def _complete(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
