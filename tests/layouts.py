@@ -252,8 +252,8 @@ LAYOUTS = [
         "mefb",
         "mef",
         "MEFB",
-        each(EXPOSED[:3], under="input/{s}/{s}_B.tif", over="input/{s}/{s}_A.tif")
-        | each(EXPOSED[3:], under="input/{s}/{s}_b.png", over="input/{s}/{s}_a.png")
+        each(EXPOSED[:3], under="input/{s}/{s}_A.tif", over="input/{s}/{s}_B.tif")
+        | each(EXPOSED[3:], under="input/{s}/{s}_a.png", over="input/{s}/{s}_b.png")
         | outputs("output/fused_images/{s}_{m}.tif", EXPOSED, ["DEM", "DSIFT_EF", "SPD_MEF"]),
         others=("compute_metrics.m", "README.md", "output/evaluation_metrics/a.mat"),
         left_over=("input/507/_MDF0003.tif",),
