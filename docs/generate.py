@@ -131,13 +131,13 @@ def schema_table(schema: schemas.TableSchema) -> str:
 def metric_overview() -> str:
     """Return one line a metric."""
     lines = [
-        "| name | what | better | range | looks at | smallest side | version | policies |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| name | what | better | range | looks at | policies |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name in metrics.names():
         m = metrics.get(name)
-        cells = (m.title, m.direction, _range(m), m.arity, m.min_side, m.version, _users(name))
-        lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
+        cells = (m.title, m.direction, _range(m), m.arity, _users(name))
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -160,7 +160,7 @@ def _users(metric: str) -> str:
 
 
 def metric_details() -> str:
-    """Return formula, constants, range and source of every metric, family by family."""
+    """Return formula, constants, range, size and source of every metric, family by family."""
     lines = []
     for family in FAMILIES:
         for m in family.metrics:
@@ -168,7 +168,8 @@ def metric_details() -> str:
             lines += [f"{m.name} = {m.formula}"]
             if m.constants:
                 lines.append(", ".join(f"{k} = {v:g}" for k, v in m.constants.items()))
-            lines += ["```", "", f"Range {_range(m)}. Source: {m.source}.", ""]
+            facts = f"Range {_range(m)}. Smallest side {m.min_side}. Source: {m.source}."
+            lines += ["```", "", facts, ""]
     return "\n".join(lines).rstrip()
 
 

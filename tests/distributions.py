@@ -24,7 +24,7 @@ def install(folder: Path, name: str, code: str, group: str, target: str) -> None
 
 
 def install_project(pyproject: Path) -> None:
-    """Install the modules beside a ``pyproject.toml`` where they are, as ``pip install -e`` would."""
+    """Install the modules beside a ``pyproject.toml`` where they are, as ``pip install -e``."""
     project = tomllib.loads(pyproject.read_text())["project"]
     name, version = project["name"], project["version"]
     info = pyproject.parent / f"{name.replace('-', '_')}-{version}.dist-info"
