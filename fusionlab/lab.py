@@ -17,6 +17,7 @@
     lab/runs/<name>/                        trained models
     lab/evaluations/                        leaderboards of models and labels
     lab/overrides.parquet                   decisions of people that stand above any policy
+    lab/splits.parquet                      which scenes are learned from, which are for test
     lab/rejects.parquet                     every input that did not make it, and why
 
 It lies in a local folder or, by ``s3://bucket/prefix``, in an object store.
@@ -44,6 +45,7 @@ from fusionlab.schemas import (
     REFINEMENTS,
     REJECTS,
     SCORES,
+    SPLITS,
     TILES,
 )
 from fusionlab.store import ImageStore, is_safe_name
@@ -57,9 +59,9 @@ if TYPE_CHECKING:
     from fusionlab.paths import Place
 
 #: What this FusionLab writes. Format 1 lacks what ingest's inspection found, and is read as if
-#: nothing had been inspected; the next ingest inspects it.
-FORMAT = 2
-_READABLE = (1, 2)
+#: nothing had been inspected; the next ingest inspects it. Format 2 lacks the groups of scenes.
+FORMAT = 3
+_READABLE = (1, 2, 3)
 
 #: Folders of tables, one file a data set or labels manifest.
 TABLE_FOLDERS = (
@@ -321,6 +323,20 @@ class Lab:
                 f"fusionlab select --lab {self.path} --name {name}"
             )
         raise UnknownNameError("labels set", name, self.labels_names(), str(self.path))
+
+    @property
+    def splits_path(self) -> Place:
+        """Return where the split of the scenes is or would be."""
+        return self.path / "splits.parquet"
+
+    def splits(self) -> pd.DataFrame:
+        """Return the part of every scene that was given one; empty before the first selection."""
+        return read_table(self.splits_path, SPLITS)
+
+    def write_splits(self, frame: pd.DataFrame, rule: str) -> None:
+        """Replace the split; `rule` says, as JSON, what decides about further scenes."""
+        self._still_mine()
+        write_table(self.splits_path, frame, SPLITS, rule)
 
     # -- rejects ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ LAYERS = {
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
     | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"}
     | {"validation", "mosaic", "overrides", "review", "making"},
-    "parts": {"decoys", "metrics", "inspection", "baselines", "flow", "continual"},
+    "parts": {"splits", "decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}
     | {"errors", "terminal", "paths", "objects", "lock", "zarrfiles", "regions", "tiling", "made"}
     | {"headers", "tiffs", "medical", "ranges", "naming", "pixels", "plugins", "schemas"}
