@@ -77,10 +77,11 @@ class Lab:
     path : a local folder, or a place in an object store.
     packed : images in a file of a lab that `fusionlab pack` made, whose pixels are read-only; 0
         for every other lab.
+    format : that it was written in; the next writer makes it `FORMAT`.
     """
 
-    def __init__(self, path: Place, packed: int = 0) -> None:
-        self.path, self.packed = path, packed
+    def __init__(self, path: Place, packed: int = 0, written_in: int = FORMAT) -> None:
+        self.path, self.packed, self.format = path, packed, written_in
         self.images = ImageStore(path / "images.zarr")
         self._still_mine: Callable[[], None] = lambda: None
 
@@ -112,7 +113,7 @@ class Lab:
                 f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads formats "
                 f"up to {FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
             )
-        return cls(path, packed)
+        return cls(path, packed, found)
 
     @classmethod
     def of(cls, lab: Lab | Place | str) -> Lab:

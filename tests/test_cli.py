@@ -176,6 +176,7 @@ COMMANDS = {
     },
     "onnx": {"--out", "--steps", "--solver", "--json"},
     "info": {"--lab", "--json"},
+    "doctor": {"--lab", "--json"},
     "verify": {"--lab", "--workers", "--json"},
     "pack": {"--out", "--lab", "--workers", "--dry-run", "--json"},
     "measure": {

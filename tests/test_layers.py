@@ -13,7 +13,7 @@ PACKAGE = Path(fusionlab.__file__).parent
 LAYERS = {
     "top": {"cli", "pipeline", "__main__"},
     "stages": {"ingest", "scoring", "selection", "refine", "audit", "training", "inference"}
-    | {"evaluation", "demo", "measuring", "testing", "upkeep", "packing"}
+    | {"evaluation", "demo", "doctor", "measuring", "testing", "upkeep", "packing"}
     | {"validation", "mosaic", "overrides", "review", "making"},
     "parts": {"splits", "decoys", "metrics", "inspection", "baselines", "flow", "continual"},
     "ground": {"colour", "flags", "store", "lab", "tables", "atomic", "configs", "images", "tasks"}

@@ -27,7 +27,7 @@ from fusionlab.cli.questions import audit, diff, why
 from fusionlab.cli.refining import refine
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.training import train
-from fusionlab.cli.upkeep import info, pack, verify
+from fusionlab.cli.upkeep import doctor, info, pack, verify
 from fusionlab.cli.validating import validate
 from fusionlab.errors import FusionLabError
 
@@ -95,7 +95,7 @@ COMMANDS = (
     *(ingest, baselines, score, select, mosaic, probes, refine, export, audit, why, diff, validate),
     *(override, overrides, review),
     *(train, continual, fuse, onnx, evaluate),
-    *(info, verify, pack, measure, metrics, demo),
+    *(info, doctor, verify, pack, measure, metrics, demo),
 )
 for command in COMMANDS:
     app.command()(command)
