@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,13 @@ import typer
 from fusionlab import metrics, schemas
 from fusionlab.baselines import BASELINES
 from fusionlab.cli import app
+from fusionlab.evaluation import tables as evaluation
 from fusionlab.metrics.registry import FAMILIES
 from fusionlab.selection import load_policy, shipped_policies
 from fusionlab.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(
@@ -114,9 +116,74 @@ COLUMNS = {
     "digest_a": "digest of the first source's pixels",
     "digest_b": "digest of the second source's pixels",
     "digest_candidate": "digest of the chosen candidate's pixels",
+    "group": "sources: the group that the manifest puts the scene into; empty is none",
+    "split": "`train`, `validation` or `test`; empty is none of them, see [Selection]"
+    "(selection.md#train-validation-and-test)",
+    "strategy": "of learning task after task",
+    "order": "tasks as they were learned, `-` between",
+    "seed": "of every random number",
+    "form": "`lossless`, or `jpeg:QUALITY`; empty for candidates",
+    "image": "digest of the pixels that were fused",
+    "level": "false for a lossless image among compressed ones",
+    "scenes": "how many",
+    "validation": "of them, those that the run was judged by while it was trained",
+    "rivals": "mean number of candidates that it is ranked against",
+    "rank": "mean over scenes of the mean rank over the metrics; 1 is the best",
+    "low": "of the 95 % interval",
+    "high": "of the 95 % interval",
+    "beaten": "share of its rivals that it is better than, 0 to 1",
+    "wins": "scenes in which no candidate has a better mean rank",
+    "of": "how many methods that are",
+    "seeds": "runs that were averaged",
+    "against": "the other",
+    "difference": "mean rank of the one less that of the other; below 0 the first is better",
+    "excludes_zero": "whether the interval does",
+    "better": "scenes",
+    "worse": "scenes",
+    "spearman": "how alike ranks and people order the candidates, -1 to 1",
     "policy": "name and version of the policy",
     "policy_digest": "SHA-256 of what the policy says",
     "software_version": "version of FusionLab",
+}
+
+
+#: Where a column means something else in one table.
+OWN_COLUMNS = {
+    "splits.group": "the group that it went with: what its manifest says, or a scene's place",
+    "judged.metric": "`PSNR`, `PSNR_local`, `SSIM`, `Qabf` or `VIF`",
+    "forgetting.value": "mean over the scenes that are judged",
+    "forgetting.metric": "as in `judged`",
+    **dict.fromkeys(
+        ("fused.method", "comparisons.method", "comparisons.against"),
+        "`run:NAME`, `labels:NAME`, or the best candidate",
+    ),
+    **dict.fromkeys(
+        ("leaderboard.method", "metrics.method", "scenes.method"),
+        "`run:NAME`, `labels:NAME`, `decoy:NAME`, or a candidate",
+    ),
+    **dict.fromkeys(
+        (f"{name}.group" for name in evaluation.RESULTS),
+        "of metrics: `seen`, `unseen` or `truth`",
+    ),
+    **dict.fromkeys(
+        ("leaderboard.kind", "metrics.kind", "scenes.kind"), "`run`, `labels`, `decoy`, `candidate`"
+    ),
+    **dict.fromkeys(
+        ("leaderboard.dataset", "comparisons.dataset", "metrics.dataset", "opinions.dataset"),
+        "name of the data set; `*` is all of the task",
+    ),
+    "fused.digest": "of the pixels that were measured",
+    "fused.recipe": "digest of model, steps, task, sources and version of FusionLab",
+    "fused scores.method": "`run:NAME` or `labels:NAME`",
+    "leaderboard.scenes": "in which it was ranked",
+    "leaderboard.position": "place among the methods that are in all scenes, if it alone entered",
+    "scenes.part": "`train` or `validation` where the run had the scene; empty elsewhere",
+    "scenes.rank": "mean over the metrics; 1 is the best",
+    "scenes.rivals": "candidates that it is ranked against",
+    "scenes.wins": "whether no candidate has a better mean rank",
+    "scenes.metrics": "how many were averaged",
+    "metrics.value": "mean over the scenes",
+    "metrics.rank": "mean over the scenes",
 }
 
 
@@ -124,7 +191,9 @@ def schema_table(schema: schemas.TableSchema) -> str:
     """Return the columns of one Parquet table as Markdown."""
     lines = [f"Sorted by, and unique in: {', '.join(f'`{key}`' for key in schema.key)}.", ""]
     lines += ["| column | type | meaning |", "| --- | --- | --- |"]
-    lines += [f"| `{f.name}` | {f.type} | {COLUMNS[f.name]} |" for f in schema.columns]
+    for f in schema.columns:
+        meaning = OWN_COLUMNS.get(f"{schema.name}.{f.name}") or COLUMNS[f.name]
+        lines.append(f"| `{f.name}` | {f.type} | {meaning} |")
     return "\n".join(lines)
 
 
@@ -265,17 +334,23 @@ def _markdown(text: str) -> str:
     return re.sub(r"\n\n?Example: (.+)", "", text).strip()
 
 
-PARTS = {
-    "index": lambda: schema_table(schemas.INDEX),
-    "rejects": lambda: schema_table(schemas.REJECTS),
-    "scores": lambda: schema_table(schemas.SCORES),
-    "tiles": lambda: schema_table(schemas.TILES),
-    "mosaics": lambda: schema_table(schemas.MOSAICS),
-    "refinements": lambda: schema_table(schemas.REFINEMENTS),
-    "opinions": lambda: schema_table(schemas.OPINIONS),
-    "overrides": lambda: schema_table(schemas.OVERRIDES),
-    "run_scenes": lambda: schema_table(schemas.RUN_SCENES),
-    "labels": lambda: schema_table(schemas.labels_schema(["<metric>"])),
+def all_schemas() -> dict[str, schemas.TableSchema]:
+    """Return every table that FusionLab writes, by the name of its part on a page."""
+    lab = (schemas.INDEX, schemas.SCORES, schemas.TILES, schemas.MOSAICS, schemas.REFINEMENTS)
+    lab += (schemas.OPINIONS, schemas.OVERRIDES, schemas.SPLITS, schemas.REJECTS)
+    runs = (schemas.RUN_SCENES, schemas.RUN_JUDGED, schemas.FORGETTING)
+    evaluated = {f"evaluation_{name}": schema for name, schema in evaluation.RESULTS.items()}
+    return {
+        **{schema.name: schema for schema in (*lab, *runs)},
+        "labels": schemas.labels_schema(["<metric>"]),
+        "evaluation_fused": evaluation.FUSED,
+        "evaluation_fused_scores": evaluation.FUSED_SCORES,
+        **evaluated,
+    }
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    **{name: partial(schema_table, schema) for name, schema in all_schemas().items()},
     "metric_overview": metric_overview,
     "metric_details": metric_details,
     "methods": methods,

@@ -17,6 +17,7 @@
     lab/runs/<name>/                        trained models
     lab/evaluations/                        leaderboards of models and labels
     lab/overrides.parquet                   decisions of people that stand above any policy
+    lab/splits.parquet                      which scenes are learned from, which are for test
     lab/rejects.parquet                     every input that did not make it, and why
 
 It lies in a local folder or, by ``s3://bucket/prefix``, in an object store.
@@ -44,6 +45,7 @@ from fusionlab.schemas import (
     REFINEMENTS,
     REJECTS,
     SCORES,
+    SPLITS,
     TILES,
 )
 from fusionlab.store import ImageStore, is_safe_name
@@ -57,9 +59,9 @@ if TYPE_CHECKING:
     from fusionlab.paths import Place
 
 #: What this FusionLab writes. Format 1 lacks what ingest's inspection found, and is read as if
-#: nothing had been inspected; the next ingest inspects it.
-FORMAT = 2
-_READABLE = (1, 2)
+#: nothing had been inspected; the next ingest inspects it. Format 2 lacks the groups of scenes.
+FORMAT = 3
+_READABLE = (1, 2, 3)
 
 #: Folders of tables, one file a data set or labels manifest.
 TABLE_FOLDERS = (
@@ -75,10 +77,11 @@ class Lab:
     path : a local folder, or a place in an object store.
     packed : images in a file of a lab that `fusionlab pack` made, whose pixels are read-only; 0
         for every other lab.
+    format : that it was written in; the next writer makes it `FORMAT`.
     """
 
-    def __init__(self, path: Place, packed: int = 0) -> None:
-        self.path, self.packed = path, packed
+    def __init__(self, path: Place, packed: int = 0, written_in: int = FORMAT) -> None:
+        self.path, self.packed, self.format = path, packed, written_in
         self.images = ImageStore(path / "images.zarr")
         self._still_mine: Callable[[], None] = lambda: None
 
@@ -110,7 +113,7 @@ class Lab:
                 f"{path}: a lab of format {found}, this FusionLab ({__version__}) reads formats "
                 f"up to {FORMAT}; use the FusionLab that wrote it, or ingest into a new lab"
             )
-        return cls(path, packed)
+        return cls(path, packed, found)
 
     @classmethod
     def of(cls, lab: Lab | Place | str) -> Lab:
@@ -321,6 +324,20 @@ class Lab:
                 f"fusionlab select --lab {self.path} --name {name}"
             )
         raise UnknownNameError("labels set", name, self.labels_names(), str(self.path))
+
+    @property
+    def splits_path(self) -> Place:
+        """Return where the split of the scenes is or would be."""
+        return self.path / "splits.parquet"
+
+    def splits(self) -> pd.DataFrame:
+        """Return the part of every scene that was given one; empty before the first selection."""
+        return read_table(self.splits_path, SPLITS)
+
+    def write_splits(self, frame: pd.DataFrame, rule: str) -> None:
+        """Replace the split; `rule` says, as JSON, what decides about further scenes."""
+        self._still_mine()
+        write_table(self.splits_path, frame, SPLITS, rule)
 
     # -- rejects ----------------------------------------------------------------------------------
 

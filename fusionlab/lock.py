@@ -38,6 +38,9 @@ EXPIRY = 60.0
 
 _LOCK, _NOTE = ".lock", ".lock-holder"
 
+#: Whether it is in an object store -> what names the holder of a folder's lock.
+_NOTE_OF = {True: _LOCK, False: _NOTE}
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -120,7 +123,8 @@ def _hold_folder(folder: Path) -> Iterator[Callable[[], None]]:
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise _refusal(folder, _note(note)) from None
+            holder = read_holder(folder)
+            raise _refusal(folder, None if holder is None or holder.is_gone else holder) from None
     try:
         atomic_write_bytes(note, _note_bytes(Holder.me(), ""))
         yield lambda: None
@@ -129,13 +133,12 @@ def _hold_folder(folder: Path) -> Iterator[Callable[[], None]]:
         lock.release()
 
 
-def _note(path: Path) -> Holder | None:
-    """Return who the note says holds the lock; None if it is left over from one that has gone."""
+def read_holder(folder: Place) -> Holder | None:
+    """Return who says that they hold `folder`, or held it and ended without a word; else None."""
     try:
-        holder = Holder.read(path.read_bytes())
+        return Holder.read((folder / _NOTE_OF[isinstance(folder, ObjectPath)]).read_bytes())
     except OSError:
         return None
-    return None if holder is None or holder.is_gone else holder
 
 
 def _note_bytes(holder: Holder, token: str) -> bytes:

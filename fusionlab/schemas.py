@@ -70,6 +70,7 @@ INDEX = TableSchema(
         ("twin", _STR),  # role/name of the image, or scene/name of the scene, that it nearly equals
         ("family", _STR),  # candidates of a scene that go together; "" where it stands alone
         ("inspected", _STR),  # digest of what the columns from region on were judged from
+        ("group", _STR),  # sources: what the manifest says that the scene belongs to; else ""
     ),
     ("task", "dataset", "scene", "role", "position", "name"),
     {
@@ -81,6 +82,7 @@ INDEX = TableSchema(
         "twin": "",
         "family": "",
         "inspected": "",
+        "group": "",
     },
 )
 
@@ -171,6 +173,17 @@ REFINEMENTS = TableSchema(
     ("task", "dataset", "scene", "name", "kind"),
 )
 
+#: One row a scene that was given a part; only ever added to.
+SPLITS = TableSchema(
+    "splits",
+    _schema(
+        *_SCENE,
+        ("split", _STR),  # train | validation | test
+        ("group", _STR),  # that it went with
+    ),
+    ("task", "dataset", "scene"),
+)
+
 #: One row a candidate that people judged.
 OPINIONS = TableSchema(
     "opinions",
@@ -257,6 +270,7 @@ def labels_schema(metrics: list[str]) -> TableSchema:
         _schema(
             *_SCENE,
             ("place", _I8),  # 1 is the label; further ones where several were asked for
+            ("split", _STR),  # train | validation | test; "" is none of them
             ("method", _STR),
             ("weight", _F64),  # soft weight, 0..1; the rows of a scene sum to 1
             ("total", _F64),

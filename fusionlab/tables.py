@@ -129,12 +129,12 @@ def _source(path: Place) -> Any:
 
 def _with_added(table: pa.Table, schema: TableSchema) -> pa.Table:
     """Give a table of an older lab the columns that came since."""
-    if set(table.column_names) & set(schema.added):
-        return table
-    for column, value in schema.added.items():
+    lacking = [column for column in schema.added if column not in table.column_names]
+    for column in lacking:
         kind = schema.columns.field(column).type
-        table = table.append_column(column, pa.array([value] * len(table), kind))
-    return table
+        table = table.append_column(column, pa.array([schema.added[column]] * len(table), kind))
+    same = set(table.column_names) == set(schema.columns.names)
+    return table.select(schema.columns.names) if lacking and same else table
 
 
 def _columns(schema: pa.Schema) -> str:

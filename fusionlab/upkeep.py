@@ -11,6 +11,7 @@ import pandas as pd
 
 from fusionlab.errors import LabError
 from fusionlab.images import digest
+from fusionlab.splits import PARTS, completed
 from fusionlab.store import Address
 
 if TYPE_CHECKING:
@@ -71,14 +72,20 @@ def info(lab: Lab) -> pd.DataFrame:
 
 
 def labels_info(lab: Lab) -> pd.DataFrame:
-    """Return the labels manifests of `lab`, one row each: ``name, policy, labels, ties``."""
+    """Return the labels manifests of `lab`, one row a manifest and task.
+
+    Columns ``name, policy, task, labels, ties``, and how many labels are for ``train``,
+    ``validation`` and ``test``.
+    """
     rows = []
     for name in lab.labels_names():
-        labels = lab.labels(name)
-        policies = ", ".join(sorted(labels["policy"].unique()))
-        ties = int(labels["tied"].sum())
-        rows.append({"name": name, "policy": policies, "labels": len(labels), "ties": ties})
-    return pd.DataFrame(rows, columns=["name", "policy", "labels", "ties"])
+        labels = completed(lab, lab.labels(name))
+        for task, mine in labels[labels["place"] == 1].groupby("task"):
+            policies = ", ".join(sorted(mine["policy"].unique()))
+            facts = {"name": name, "policy": policies, "task": str(task), "labels": len(mine)}
+            parts = {part: int((mine["split"] == part).sum()) for part in PARTS}
+            rows.append({**facts, "ties": int(mine["tied"].sum()), **parts})
+    return pd.DataFrame(rows, columns=["name", "policy", "task", "labels", "ties", *PARTS])
 
 
 def verify(

@@ -31,6 +31,7 @@ from fusionlab import (
     ranges,
     scoring,
     selection,
+    splits,
     tiffs,
 )
 from fusionlab.baselines.registry import table as method_table
@@ -236,7 +237,17 @@ def test_every_command_and_option_is_on_the_commands_page():
 
 
 def test_reason_codes_are_those_of_the_code():
-    packages = (ingest, scoring, selection, mosaic, making, baselines, inference, evaluation)
+    packages = (
+        splits,
+        ingest,
+        scoring,
+        selection,
+        mosaic,
+        making,
+        baselines,
+        inference,
+        evaluation,
+    )
     folders = [Path(package.__file__).parent for package in packages]
     ground = [Path(m.__file__) for m in (headers, images, medical, ranges, tiffs)]
     files = [*ground, *(file for folder in folders for file in folder.glob("*.py"))]

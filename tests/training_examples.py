@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +23,16 @@ def curated(examples: Iterable[Example]) -> Curated:
     return Curated(list(examples), "first", "p")
 
 
+def validated(examples: Iterable[Example], count: int = 1) -> Curated:
+    """Return examples, the last `count` of each task with more than that for validation."""
+    found = sorted(examples, key=lambda example: example.place)
+    by_task = {e.task: [one.place for one in found if one.task == e.task] for e in found}
+    held = {place for places in by_task.values() for place in places[1:][-count:]}
+    return curated(replace(e, split="validation" if e.place in held else "train") for e in found)
+
+
 def of_tasks(**counts: int) -> Curated:
-    """Return so many scenes of each task."""
-    return curated(
+    """Return so many scenes of each task, one of them for validation."""
+    return validated(
         example(f"{t}/toy/s{i:02d}") for t, count in counts.items() for i in range(count)
     )

@@ -29,7 +29,7 @@ from fusionlab.cli.refining import refine
 from fusionlab.cli.running import demo, run
 from fusionlab.cli.stages import ingest, score, select
 from fusionlab.cli.training import train
-from fusionlab.cli.upkeep import info, pack, verify
+from fusionlab.cli.upkeep import doctor, info, pack, verify
 from fusionlab.cli.validating import validate
 from fusionlab.errors import FusionLabError
 
@@ -98,7 +98,7 @@ COMMANDS = (
     *(audit, why, diff, validate),
     *(override, overrides, review),
     *(train, continual, fuse, onnx, evaluate),
-    *(run, demo, info, verify, pack, measure, metrics),
+    *(run, demo, info, doctor, verify, pack, measure, metrics),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -70,9 +70,6 @@ def continual(
     replay_sampling: Annotated[
         str, typer.Option(help="Which are kept: coverage or reservoir.")
     ] = "coverage",
-    share: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Of the scenes, held out to judge by.")
-    ] = 0.15,
     exclude: Annotated[
         str | None,
         typer.Option(help="Neither learn from nor judge by these, e.g. ivf/vifb,mff/lytro."),
@@ -121,7 +118,6 @@ def continual(
         "strategies": split_names(strategies, "--strategies"),
         "orders": [order.split("-") for order in split_names(orders, "--orders") or []],
         "seeds": split_names(seeds, "--seeds"),
-        "share": share,
         "exclude": split_names(exclude, "--exclude") or [],
         "scenes": scenes,
         "stages": {

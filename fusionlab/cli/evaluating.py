@@ -38,7 +38,10 @@ def evaluate(
     ] = "auto",
     seen_scenes: Annotated[
         Literal["refuse", "skip", "ok"],
-        typer.Option(help="What of scenes that a run was trained on: an error, left out, ranked."),
+        typer.Option(
+            help="What of scenes that a run was trained on: left out, but an error where they are "
+            "not for training (refuse); left out (skip); ranked (ok)."
+        ),
     ] = "refuse",
     html: Annotated[
         Path | None, typer.Option(help="Folder for a report with pictures, to read in a browser.")

@@ -182,6 +182,19 @@ def select(
     top: Annotated[
         int, typer.Option(help="Labels a scene at the most, the best first, with soft weights.")
     ] = 1,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Shares of train, validation and test. Default: those of the lab, or 0.8,0.1,0.1."
+        ),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="All of these is for test, e.g. ivf/vifb,mff/lytro/lytro_03."),
+    ] = None,
+    resplit: Annotated[
+        bool, typer.Option("--resplit", help="Forget which scenes were for what, and split anew.")
+    ] = False,
     task: Annotated[str | None, typer.Option(help="Only scenes of this task.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Choose and count, but write nothing.")] = False,
@@ -191,18 +204,32 @@ def select(
 
     No pixel is read: another policy over the same scores takes moments, so try several names.
 
+    Every scene is for train, validation or test, and stays so: in all labels of the lab, whatever
+    is added. Near-duplicates, scenes with a source in common and groups that a manifest names stay
+    together.
+
     Example: fusionlab select --lab lab --name first
     """
     from fusionlab.lab import Lab
     from fusionlab.selection import load_policy
     from fusionlab.selection import select as run
+    from fusionlab.splits import parse_shares
     from fusionlab.tasks import get_task
 
     opened = Lab.open(lab)
     if task is not None:
         get_task(task, "--task")
     chosen = load_policy(policy).normalised_by(normalise)
-    report = run(opened, chosen, name, task=task, dataset=dataset, top=top, dry_run=dry_run)
+    report = run(
+        *(opened, chosen, name),
+        task=task,
+        dataset=dataset,
+        top=top,
+        shares=None if split is None else parse_shares(split),
+        test=split_names(test, "--test") or (),
+        resplit=resplit,
+        dry_run=dry_run,
+    )
     _print_reports([report.as_dict()], as_json)
     if not as_json and not dry_run:
         terminal.err.print(

@@ -36,9 +36,6 @@ def train(
             help="Neither learn from nor look at these, e.g. ivf/vifb,mff/lytro/lytro_03."
         ),
     ] = None,
-    validation: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the scenes that is held out.")
-    ] = 0.1,
     config: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="YAML of all settings; options win."),
@@ -101,7 +98,6 @@ def train(
             curated,
             runs / name,
             settings,
-            share=validation,
             exclude=split_names(exclude, "--exclude") or [],
             device=device,
             tensorboard=tensorboard,

@@ -1,4 +1,4 @@
-"""Looking after a lab: info, verify and pack."""
+"""Looking after a lab and the machine it is on: info, doctor, verify and pack."""
 
 from __future__ import annotations
 
@@ -63,6 +63,29 @@ def pack(
         terminal.print_json(report)
     else:
         terminal.print_facts(report.items())
+
+
+def doctor(lab: LabOption = Path("lab"), as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is missing, and whether a lab and a small trial work.
+
+    Each row is [bold]ok[/]; [bold]warn[/], where it works but not well; or [bold]fail[/]: then the
+    exit code is 1. Nothing is changed.
+
+    Example: fusionlab doctor --lab lab
+    """
+    import pandas as pd
+
+    from fusionlab.doctor import FAIL, examine, worst
+
+    findings = examine(lab)
+    rows, verdict = [found.as_dict() for found in findings], worst(findings)
+    if as_json:
+        terminal.print_json({"verdict": verdict, "findings": rows})
+    else:
+        frame = pd.DataFrame(rows)[["verdict", "what", "finding", "remedy"]]
+        terminal.print_frame("What there is", frame.rename(columns={"remedy": "what to do"}))
+    if verdict == FAIL:
+        raise typer.Exit(1)
 
 
 def verify(

@@ -18,8 +18,8 @@ from fusionlab.evaluation.comparing import (
     levels,
 )
 from fusionlab.evaluation.compression import LOSSLESS
-from fusionlab.evaluation.seen import TRAIN, VALIDATION
 from fusionlab.evaluation.tables import COMPARISONS, LEADERBOARD, MEANS, OPINIONS, SCENES
+from fusionlab.splits import TRAIN, VALIDATION
 from fusionlab.validation.intervals import spearman
 
 if TYPE_CHECKING:

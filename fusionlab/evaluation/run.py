@@ -15,10 +15,11 @@ from fusionlab.evaluation.kept import Kept
 from fusionlab.evaluation.labelled import label_entrants
 from fusionlab.evaluation.leaderboard import Entered, results_of
 from fusionlab.evaluation.ranking import Ranks, rank_all
-from fusionlab.evaluation.seen import TRAIN, check_unseen, parts_of
+from fusionlab.evaluation.seen import check_unseen, parts_of
 from fusionlab.evaluation.tables import write_results
 from fusionlab.evaluation.work import Job, evaluate_scene
 from fusionlab.making.plan import choose_datasets
+from fusionlab.splits import TRAIN, places_of
 from fusionlab.tables import rejects_frame
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def evaluate(
     datasets : only these; by default all whose candidates have scores.
     metrics : names; by default all that the candidates have scores in, but for those that only tell
         defects, look at the fused image alone, or are kin of what a policy looked at.
-    seen_scenes : what of scenes that a model was trained on: an error, leave them out for all, or
-        rank it there all the same.
+    seen_scenes : what of scenes that a model was trained on: leave them out for all where they are
+        for training, and else an error; leave them out wherever they are; or rank it there all the
+        same.
     workers : threads that measure; as many as there are cores by default.
     dry_run : count what is missing, fuse and write nothing.
     on_progress : called with (images done, images in all).
@@ -99,7 +101,8 @@ def evaluate(
     LabError
         When nothing has scores, or another process writes to the lab.
     UsageError
-        When a model was trained on a scene, or there is no such data set, labels or metric.
+        When a model was trained on a scene that is not for training, or there is no such data set,
+        labels or metric.
     """
     start = time.monotonic()
     names = lab.labels_names() if labels is None else list(labels)
@@ -107,10 +110,10 @@ def evaluate(
     fields = _fields(lab, names, datasets, metrics, found)
     parts = {f.key: {e.name: parts_of(f.index, e.scenes) for e in entrants} for f in fields}
     if seen_scenes == "refuse":
-        check_unseen(parts, entrants)
+        check_unseen(parts, entrants, _for_training(lab))
     run = _Run(lab, entrants, names, workers, on_progress or (lambda _done, _total: None), found)
     for one in fields:
-        out = _trained(parts[one.key]) if seen_scenes == "skip" else set()
+        out = _trained(parts[one.key]) if seen_scenes != "ok" else set()
         found.left_out |= {f"{one.task}/{one.dataset}/{s}": "trained on" for s in sorted(out)}
         run.plan(one, [s for s in _ranked_scenes(one) if s not in out])
     found.to_fuse = run.total
@@ -129,6 +132,12 @@ def evaluate(
 def _ranked_scenes(one: Field) -> list[str]:
     """Return the scenes of a data set that have something to rank against."""
     return sorted(set(one.scores.index.get_level_values("scene")))
+
+
+def _for_training(lab: Lab) -> set[str]:
+    """Return the scenes that stand for training."""
+    splits = lab.splits()
+    return set(places_of(splits[splits["split"] == TRAIN]))
 
 
 def _trained(parts: Mapping[str, Mapping[str, str]]) -> set[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fusionlab.errors import UsageError
+from fusionlab.splits import TRAIN, VALIDATION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
     from fusionlab.evaluation.entrants import Entrant
 
-TRAIN, VALIDATION = "train", "validation"
 _TWIN = "scene/"
 
 
@@ -52,29 +52,33 @@ def _twins(sources: pd.DataFrame, names: set[str]) -> set[str]:
 
 
 def check_unseen(
-    parts: Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]], entrants: Sequence[Entrant]
+    parts: Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]],
+    entrants: Sequence[Entrant],
+    for_training: Collection[str],
 ) -> None:
-    """Refuse to evaluate a model on what it was trained on.
+    """Refuse to evaluate a model on what it was trained on, and is not for that.
 
     Parameters
     ----------
     parts : (task, dataset) -> entrant -> what `parts_of` found.
+    for_training : the scenes, by their places, that nobody expects to evaluate on.
 
     Raises
     ------
     UsageError
-        When an entrant was trained on a scene.
+        When an entrant was trained on any other scene.
     """
     for entrant in entrants:
         trained = [
             "/".join((*key, scene))
             for key, found in parts.items()
             for scene, part in found[entrant.name].items()
-            if part == TRAIN
+            if part == TRAIN and "/".join((*key, scene)) not in for_training
         ]
         if trained:
             raise UsageError(
                 f"{entrant.name}: was trained on {len(trained)} of the scenes to evaluate on "
-                f"(first: {trained[0]}). Leave them out for all with --seen-scenes skip, choose "
-                "others with --datasets, or rank it there all the same with --seen-scenes ok"
+                f"that are not for training (first: {trained[0]}). Leave them out for all with "
+                "--seen-scenes skip, choose others with --datasets, or rank it there all the same "
+                "with --seen-scenes ok"
             )

@@ -146,6 +146,7 @@ class _Run:
         self._settle_homeless()
         self._settle_absent(prune)
         group_scenes(self.shelf.rows.values(), self.sketches, self.lab.images, self.threads)
+        self._group_by_names()
         self.shelf.save()
         self._take_opinions()
         return self._reported()
@@ -300,6 +301,19 @@ class _Run:
         for key in [key for key in rows if key[0] in spoiled]:
             del rows[key]
         self.report.kept = sum(key not in self.seen for key in rows)
+
+    def _group_by_names(self) -> None:
+        """Note of every scene the group that the manifest says now."""
+        grouping, ungrouped = self.manifest.group, set()
+        for (scene, role, _), row in self.shelf.rows.items():
+            row["group"] = self.manifest.group_of(scene) if role == "source" else ""
+            if role == "source" and grouping is not None and not row["group"]:
+                ungrouped.add(scene)
+        for scene in sorted(ungrouped):
+            detail = f"the name of scene {scene!r} does not fit the pattern of 'group'; it is alone"
+            self.rejects.append(
+                Reject("no_group", detail, FoundFile(0, -1, "", "scene", scene, ""))
+            )
 
     def _take_opinions(self) -> None:
         """Replace the data set's opinion scores by those that the manifest names now."""

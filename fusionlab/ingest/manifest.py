@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _ALL = "*"
 _CANDIDATES, _REFERENCE = "candidates", "reference"
+_GROUP = "{group}"
 
 
 def _by_role(value: Any) -> Any:
@@ -41,6 +43,11 @@ def _listed(value: Any) -> Any:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else value
+
+
+def _as_grouping(value: Any) -> Any:
+    """Write a pattern alone out as a grouping."""
+    return {"pattern": value} if isinstance(value, str) else value
 
 
 def _parsed(texts: tuple[str, ...], placeholders: set[str]) -> tuple[str, ...]:
@@ -69,6 +76,34 @@ class OpinionFile(Config):
         return posixpath.normpath(file)
 
 
+class Grouping(Config):
+    """How names of scenes say which of them belong together: a patient, a sequence.
+
+    Attributes
+    ----------
+    pattern : of a scene's whole name, with ``{group}``; ``*`` is any number of characters, ``?``
+        one. Of several readings the shortest group counts.
+    within : data sets that name the same here share their groups; by default none does.
+    """
+
+    pattern: str
+    within: str = ""
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_group(cls, pattern: str) -> str:
+        if pattern.count(_GROUP) != 1 or set("{}") & set(pattern.replace(_GROUP, "")):
+            raise ValueError(f"must hold {_GROUP} once, and no other placeholder")
+        return pattern
+
+    def group_of(self, scene: str) -> str:
+        """Return the group that a scene's name says, or the empty text."""
+        parts = re.split(r"(\{group\}|\*|\?)", self.pattern)
+        tokens = {_GROUP: "(?P<group>.+?)", "*": ".*?", "?": "."}
+        found = re.fullmatch("".join(tokens.get(p, re.escape(p)) for p in parts), scene)
+        return found["group"] if found else ""
+
+
 _Numbers = dict[str, tuple[float, float]]
 _Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
@@ -85,6 +120,7 @@ class Manifest(Config):
     candidates : pattern with ``{scene}`` and ``{method}``, or a list of them; none when there are
         only sources.
     reference : pattern or patterns of the optional truth. Selection never sees it.
+    group : which scenes belong together, see `Grouping`; a pattern alone is enough.
     opinions : the table of opinion scores, where there is one. Selection never sees it either.
     ignore : globs of files that are known not to belong to the data.
     data_range : modality, ``candidates`` or ``reference`` -> the least and the greatest value that
@@ -98,6 +134,7 @@ class Manifest(Config):
     sources: dict[str, _Patterns] = Field(min_length=2)
     candidates: _Patterns = ()
     reference: _Patterns = ()
+    group: Annotated[Grouping | None, BeforeValidator(_as_grouping)] = None
     opinions: OpinionFile | None = None
     ignore: tuple[str, ...] = ()
     data_range: Annotated[_Numbers, BeforeValidator(_by_role)] = Field(default_factory=dict)
@@ -179,6 +216,12 @@ class Manifest(Config):
             if asked in self.data_range:
                 return Reading.span(*self.data_range[asked])
         return None
+
+    def group_of(self, scene: str) -> str:
+        """Return the full name of the group that a scene is in; the empty text is none."""
+        found = self.group.group_of(scene) if self.group else ""
+        within = (self.group and self.group.within) or f"{self.task}/{self.dataset}"
+        return f"{within}/{found}" if found else ""
 
     def ignores(self, path: str) -> bool:
         """Tell whether a path is known not to belong to the images."""

@@ -104,7 +104,7 @@ class Shelf:
         facts = image.facts.columns()
         if image.pixels is None:
             assert image.known is not None
-            return {**image.known, **place, **image.columns, **facts}
+            return {"group": "", **image.known, **place, **image.columns, **facts}
         address = self._address(found, image.pixels)
         bucket = {"bucket": address.folder.rpartition("/")[2], "row": address.row}
-        return {**place, **image.columns, **bucket, **facts}
+        return {"group": "", **place, **image.columns, **bucket, **facts}

@@ -27,6 +27,7 @@ from fusionlab.pixels import read_checked
 from fusionlab.schemas import MOSAICS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
 from fusionlab.selection.policy import Policy
+from fusionlab.splits import completed
 from fusionlab.tables import concat, read_note, rejects_frame, write_table
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def mosaic(
     path = lab.labels_path(name)
     if name == labels:
         raise UsageError(f"--name {name}: is the manifest that is read; choose another name")
-    manifest = lab.labels(labels)
+    manifest = completed(lab, lab.labels(labels))
     policy = Policy.model_validate_json(read_note(lab.labels_path(labels)))
     report = MosaicReport(name, int((manifest["place"] == 1).sum()))
     run = _Run(lab, policy, name, lead, smooth, margin, workers or os.cpu_count() or 1, dry_run)

@@ -22,6 +22,7 @@ from fusionlab.refine.write import refined_name, rejects_of, relabel, totals_of
 from fusionlab.schemas import REFINEMENTS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
 from fusionlab.selection.policy import Policy
+from fusionlab.splits import completed
 from fusionlab.store import is_safe_name
 from fusionlab.tables import concat, read_note, rejects_frame, write_table
 from fusionlab.tasks import get_task
@@ -103,7 +104,7 @@ def refine(
     """
     start = time.monotonic()
     path = lab.labels_path(name)
-    manifest = lab.labels(labels)
+    manifest = completed(lab, lab.labels(labels))
     _check_names(labels, name, manifest)
     policy = Policy.model_validate_json(read_note(lab.labels_path(labels)))
     wanted = {get_task(task, "--tasks").key for task in tasks or manifest["task"].unique()}

@@ -12,12 +12,16 @@ import pandas as pd
 from fusionlab.errors import LabError, UsageError
 from fusionlab.schemas import labels_schema
 from fusionlab.selection.choose import Chosen, choose
+from fusionlab.splits import PARTS, plan_split
 from fusionlab.tables import read_table, rejects_frame, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fusionlab.lab import Lab
     from fusionlab.paths import Place
     from fusionlab.selection.policy import Policy
+    from fusionlab.splits import Split
 
 
 @dataclass
@@ -37,6 +41,8 @@ class SelectReport:
     stale_overrides : decisions of people about pixels that are no longer there; not applied.
     unlabelled : all scenes without a label: those, and scenes without any candidate, or with none
         that the policy allows.
+    split : labels for train, for validation and for test, and those that are in no part because
+        they tie two of them together.
     replaced : the policy that had chosen the labels that stood under this name, if another.
     """
 
@@ -54,6 +60,7 @@ class SelectReport:
     vetoed: int = 0
     stale_overrides: int = 0
     unlabelled: int = 0
+    split: dict[str, int] = field(default_factory=dict)
     replaced: str = ""
     seconds: float = 0.0
 
@@ -70,6 +77,9 @@ def select(
     task: str | None = None,
     dataset: str | None = None,
     top: int = 1,
+    shares: tuple[float, float, float] | None = None,
+    test: Sequence[str] = (),
+    resplit: bool = False,
     dry_run: bool = False,
 ) -> SelectReport:
     """Choose one candidate a scene by `policy` and write the labels manifest `name`.
@@ -78,6 +88,7 @@ def select(
     ----------
     task, dataset : choose for these scenes only.
     top : labels a scene at the most, the best first, with soft weights.
+    shares, test, resplit : of `fusionlab.splits.plan_split`, the last is its `anew`.
     dry_run : choose and count, but write nothing.
 
     Raises
@@ -85,7 +96,8 @@ def select(
     LabError
         When scores are missing, or no scene gets a label.
     UsageError
-        When there is no such data set, or `top` is below 1.
+        When there is no such data set, `top` is below 1, or a scene would have to move from one
+        part of the split to another.
     """
     start = time.monotonic()
     path = lab.labels_path(name)
@@ -100,12 +112,23 @@ def select(
         raise LabError(_no_label(lab, report))
     metrics = list(dict.fromkeys(m for t, _ in keys for m in policy.task_weights(t)))
     schema = labels_schema(metrics)
-    labels = labels.reindex(columns=schema.columns.names)
     report.replaced = _replaced(path, policy)
-    if not dry_run:
+
+    def split(labels: pd.DataFrame) -> tuple[pd.DataFrame, Split]:
+        found = plan_split(lab, keys, labels, shares=shares, test=test, anew=resplit)
+        labels = labels.assign(split=found.column(labels)).reindex(columns=schema.columns.names)
+        report.split = _parts(labels)
+        return labels, found
+
+    if dry_run:
+        split(labels)
+    else:
         with lab.writing():
+            labels, found = split(labels)
             for key, part in chosen.items():
-                lab.replace_rejects("select", *key, rejects_frame("select", *key, part.rejects))
+                rejects = [*part.rejects, *found.rejects(key)]
+                lab.replace_rejects("select", *key, rejects_frame("select", *key, rejects))
+            found.write(lab, anew=resplit)
             write_table(path, labels, schema, note=policy.model_dump_json())
     report.seconds = round(time.monotonic() - start, 3)
     return report
@@ -143,6 +166,12 @@ def _count(report: SelectReport, labels: pd.DataFrame, parts: list[Chosen]) -> N
     report.abstained, report.vetoed = counts["abstained"], counts["vetoed"]
     report.stale_overrides = counts["stale_override"]
     report.unlabelled = sum(row["role"] == "scene" for row in rejects)
+
+
+def _parts(labels: pd.DataFrame) -> dict[str, int]:
+    """Return how many labels each part has."""
+    counts = labels.loc[labels["place"] == 1, "split"].value_counts()
+    return {part or "none": int(counts[part]) for part in (*PARTS, "") if part in counts}
 
 
 def _no_label(lab: Lab, report: SelectReport) -> str:

@@ -46,8 +46,9 @@ class Example:
     method : whose image the label is.
     digests : of the pixels of the first source, the second and the label, as the lab has them.
     region : the part of the sources that the label shows, ``"y,x,h,w"``; "" is all of them.
-    group : scenes that nearly equal each other have one group: the first place among them; "" is
-        a scene by itself.
+    group : scenes that belong together have one group: the first place among them; "" is a scene
+        by itself.
+    split : ``train``, ``validation`` or ``test``; "" is none of them.
     """
 
     place: str
@@ -58,10 +59,11 @@ class Example:
     digests: tuple[str, str, str]
     region: str = ""
     group: str = ""
+    split: str = "train"
 
     def describe(self) -> dict[str, Any]:
         """Return all but the pixels, for JSON: two equal descriptions mean the same example."""
-        names = ("place", "task", "weight", "method", "region")
+        names = ("place", "task", "weight", "method", "region", "split")
         return {
             **{name: getattr(self, name) for name in names},
             "group": group_of(self),

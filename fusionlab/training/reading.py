@@ -14,13 +14,13 @@ from fusionlab.colour import luminance, to_levels, to_uint16
 from fusionlab.errors import LabError
 from fusionlab.labelled import find_labelled, place_of
 from fusionlab.memory import check_fits
+from fusionlab.splits import completed, groups_of
 from fusionlab.tasks import get_task
 from fusionlab.training.curated import LEVEL, Curated, Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from fusionlab.images import Pixels
@@ -42,7 +42,7 @@ class LabelsPlan:
     ----------
     rows : of the manifest, the label of a scene each.
     found : where their pixels are, row by row.
-    groups : place -> the first place of those that nearly equal it, itself counted.
+    groups : place -> the first place of those that belong to it, itself counted.
     """
 
     lab: Lab
@@ -82,7 +82,7 @@ def plan_labels(lab: Lab, labels: str, *, tasks: Sequence[str] | None = None) ->
     for row in rows:
         _check(lab, labels, row)
     found = tuple(find_labelled(lab, rows))
-    return LabelsPlan(lab, labels, tuple(rows), found, _groups(lab, rows))
+    return LabelsPlan(lab, labels, tuple(rows), found, groups_of(lab, rows))
 
 
 def read_curated(
@@ -142,7 +142,7 @@ def read_plan(
 
 def _rows(lab: Lab, labels: str, tasks: Sequence[str] | None) -> list[dict[str, Any]]:
     wanted = None if tasks is None else {get_task(task, "--tasks").key for task in tasks}
-    manifest = lab.labels(labels)
+    manifest = completed(lab, lab.labels(labels))
     mine = manifest[manifest["place"] == 1]
     if wanted is not None:
         mine = mine[mine["task"].isin(wanted)]
@@ -178,6 +178,7 @@ def _example(plan: LabelsPlan, row: dict[str, Any], labelled: Labelled) -> Examp
         digests=(str(row["digest_a"]), str(row["digest_b"]), str(row["digest_candidate"])),
         region=str(row["region"]),
         group=plan.groups[labelled.place],
+        split=str(row["split"]),
     )
 
 
@@ -186,38 +187,3 @@ def _plane(pixels: Pixels) -> NDArray[np.uint16]:
     if pixels.ndim == 2:  # nothing to round
         return pixels.astype(np.uint16) * (LEVEL if pixels.dtype == np.uint8 else np.uint16(1))
     return to_uint16(luminance(to_levels(pixels)))
-
-
-def _groups(lab: Lab, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return for each place the first of those that nearly equal it or share a source with it."""
-    first: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while first.setdefault(name, name) != name:
-            name = first[name]
-        return name
-
-    def join(one: str, other: str) -> None:
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-
-    for key in sorted({(row["task"], row["dataset"]) for row in rows}):
-        for one, other in _twins(lab.index(*key)):
-            join(one, other)
-    holders: dict[str, str] = {}
-    for row in rows:
-        for column in ("digest_a", "digest_b"):
-            join(holders.setdefault(row[column], place_of(row)), place_of(row))
-    mine = {place_of(row) for row in rows}
-    members: dict[str, list[str]] = {}
-    for place in sorted(mine):
-        members.setdefault(root(place), []).append(place)
-    return {place: some[0] for some in members.values() for place in some}
-
-
-def _twins(index: pd.DataFrame) -> Iterable[tuple[str, str]]:
-    """Yield the pairs of scenes of one data set that nearly equal each other."""
-    sources = index[(index["role"] == "source") & index["twin"].str.startswith("scene/")]
-    for row in sources.to_dict("records"):
-        place = place_of(row)
-        yield place, f"{place.rpartition('/')[0]}/{row['twin'].removeprefix('scene/')}"

@@ -27,7 +27,7 @@ from fusionlab.training.judge import judge, means
 from fusionlab.training.loop import Trainer
 from fusionlab.training.patches import Patches
 from fusionlab.training.run_folder import RunFolder
-from fusionlab.training.splitting import SHARE, split
+from fusionlab.training.splitting import split
 from fusionlab.training.watch import Watch, checked_scenes
 
 if TYPE_CHECKING:
@@ -86,7 +86,6 @@ def train(
     path: Path,
     settings: TrainSettings,
     *,
-    share: float = SHARE,
     exclude: Sequence[str] = (),
     device: str = "auto",
     tensorboard: bool = False,
@@ -99,14 +98,14 @@ def train(
     Parameters
     ----------
     path : the folder of the run; its name is the run's.
-    share, exclude : what is held out, see `fusionlab.training.splitting.split`.
+    exclude : what is left out besides, see `fusionlab.training.splitting.split`.
     device : of torch; ``auto`` is CUDA where there is one.
     on_step, on_check : told how it goes.
 
     Raises
     ------
     UsageError
-        When the name, the device or the split cannot be.
+        When the name or the device cannot be, or nothing is left to learn from.
     ModelError
         When the folder holds another run, or the loss becomes no number.
     LabError
@@ -114,7 +113,7 @@ def train(
     """
     if not is_safe_name(path.name):
         raise UsageError(f"run {path.name!r}: use letters, digits, '-', '_' and '.'")
-    learned, held_out = split(curated, share, exclude)
+    learned, held_out = split(curated, exclude)
     folder = RunFolder(path)
     report = _report(folder, learned, held_out, settings)
     if dry_run:
@@ -124,7 +123,7 @@ def train(
         if workers.first:
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(hold(path))
-            folder.describe(_config(learned, held_out, settings, share, exclude))
+            folder.describe(_config(learned, held_out, settings, exclude))
         workers.wait()
         done = _finished(folder)
         if done is not None:
@@ -244,7 +243,6 @@ def _config(
     learned: Curated,
     held_out: Curated,
     settings: TrainSettings,
-    share: float,
     exclude: Sequence[str],
 ) -> dict[str, Any]:
     return {
@@ -254,7 +252,6 @@ def _config(
             "policy_digest": learned.policy_digest,
             "train_digest": learned.digest,
             "validation_digest": held_out.digest,
-            "share": share,
             "exclude": sorted(exclude),
         },
     }

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     from fusionlab.paths import Place
 
-FORMAT = 1
+FORMAT = 2
 INDEX_FILE = "index.json"
 
 #: What the index says, and what it says of a scene.
 _KEYS = {"labels": str, "policy_digest": str, "digest": str, "shards": dict, "examples": list}
 _ROW_KEYS = {
-    **dict.fromkeys(("place", "task", "method", "region", "group", "shard", "pixels"), str),
+    **dict.fromkeys(
+        ("place", "task", "method", "region", "group", "split", "shard", "pixels"), str
+    ),
     **dict.fromkeys(("size", "digests"), list),
     "weight": float,
 }

@@ -245,7 +245,7 @@ def _is_whole(planes: NDArray[Any] | None, row: dict[str, Any]) -> bool:
 
 def _example(row: dict[str, Any], planes: NDArray[np.uint16]) -> Example:
     a, b, candidate = row["digests"]
-    names = ("place", "task", "weight", "method", "region", "group")
+    names = ("place", "task", "weight", "method", "region", "group", "split")
     return Example(planes=planes, digests=(a, b, candidate), **{name: row[name] for name in names})
 
 

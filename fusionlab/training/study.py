@@ -39,7 +39,6 @@ class StudySettings(Config):
     Attributes
     ----------
     orders : of tasks; the same tasks in each. By default one, of all tasks that have labels.
-    share : of the scenes that are not learned from.
     exclude : tasks, data sets and scenes that are neither learned from nor judged.
     scenes : of each task that every stage is judged by, at most.
     side : of the middle of a scene that is judged, in pixels; None is all of it.
@@ -49,7 +48,6 @@ class StudySettings(Config):
     orders: tuple[tuple[str, ...], ...] = ()
     seeds: tuple[int, ...] = (0,)
     stages: StageSettings = StageSettings()
-    share: float = 0.15
     exclude: tuple[str, ...] = ()
     scenes: int = 8
     side: int | None = 192
@@ -177,7 +175,7 @@ def _parts(curated: Curated, settings: StudySettings) -> tuple[Curated, Curated]
         if task not in curated.tasks():
             raise UnknownNameError("task", task, curated.tasks(), f"labels {curated.labels!r}")
     mine = curated.only([e.place for e in curated.examples if e.task in tasks])
-    learned, judged = split(mine, settings.share, settings.exclude)
+    learned, judged = split(mine, settings.exclude)
     for part, what in ((learned, "to learn from"), (judged, "to judge by")):
         lacking = sorted(set(tasks) - set(part.tasks()))
         if lacking:

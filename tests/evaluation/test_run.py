@@ -169,6 +169,20 @@ def test_scenes_of_training_are_refused_left_out_or_ranked(lab: Lab):
     assert parts["s1"].unique().tolist() == ["train"]
 
 
+def test_scenes_for_training_are_left_out_and_no_error(lab: Lab):
+    parts = lab.splits().set_index("scene")["split"]
+    learned = {str(s): "train" for s in parts.index[parts == "train"]}
+    found = evaluate(lab, [entrant(Model(), scenes=run_scenes(lab, **learned))], workers=1)
+    assert found.left_out == {f"ivf/toy/{scene}": "trained on" for scene in learned}
+    assert row(found, "run:model")["scenes"] == 7 - len(learned) > 0
+    other = next(str(s) for s in parts.index[parts == "test"])
+    odd = entrant(Model(), scenes=run_scenes(lab, **learned, **{other: "train"}))
+    with pytest.raises(UsageError, match=rf"trained on 1 of .* not for training .*{other}"):
+        evaluate(lab, [odd], workers=1)
+    # what no run learned from is ranked, whatever it is for
+    assert row(evaluate(lab, [entrant(Model())], workers=1), "run:model")["scenes"] == 7
+
+
 def test_a_model_that_was_trained_on_everything_has_nothing_left(lab: Lab):
     everything = run_scenes(lab, **{f"s{i}": "train" for i in range(7)})
     with pytest.raises(UsageError, match="trained on all of them"):

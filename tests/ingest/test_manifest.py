@@ -2,6 +2,7 @@ import pytest
 
 from fusionlab.errors import ConfigError
 from fusionlab.ingest import load_manifest
+from fusionlab.ingest.manifest import Grouping
 
 
 def test_a_manifest_is_read_and_its_root_found_beside_it(make_dataset):
@@ -88,3 +89,26 @@ def test_a_declared_range_is_that_of_its_role_or_of_all(make_dataset, declared, 
     files = [("source", "ir"), ("source", "vis"), ("method", "vis"), ("reference", "truth")]
     readings = [data.manifest.reading(*file) for file in files]
     assert [reading and reading.note for reading in readings] == notes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "scene", "group"),
+    [
+        ("{group}???", "16009", "16"),
+        ("{group}???", "9023", "9"),
+        ("{group}???", "023", ""),
+        ("{group}_*", "P1_s_3", "P1"),
+        ("seq{group}_I*", "seq00_V1_I7", "00_V1"),
+        ("*-{group}", "a-b-c", "b-c"),
+        ("{group}.1", "ax1", ""),
+        ("{group}", "whole", "whole"),
+    ],
+)
+def test_a_pattern_cuts_the_group_out_of_a_scene(pattern, scene, group):
+    assert Grouping(pattern=pattern).group_of(scene) == group
+
+
+@pytest.mark.parametrize("pattern", ["", "16", "{group}{group}", "{group}_{scene}", "{group}}"])
+def test_a_pattern_without_one_group_is_refused(pattern):
+    with pytest.raises(ValueError, match=r"must hold \{group\} once"):
+        Grouping(pattern=pattern)

@@ -23,9 +23,7 @@ def lab(tmp_path_factory):
     return made
 
 
-SMALL = (
-    "--labels first --strategies naive,joint --steps-per-task 2 --batch 2 --patch 16 --share 0.4"
-)
+SMALL = "--labels first --strategies naive,joint --steps-per-task 2 --batch 2 --patch 16"
 
 
 def test_a_study_is_trained_once_and_printed(lab, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from training_examples import curated, example, of_tasks
+from training_examples import curated, example, of_tasks, validated
 from training_settings import tiny
 
 from fusionlab.errors import LabError, ModelError, UsageError
@@ -26,7 +26,7 @@ from fusionlab.training.side_by_side import side_by_side
 @pytest.fixture(scope="module")
 def scenes():
     places = [f"{task}/toy/s{i}" for task in ("ivf", "mff") for i in range(3)]
-    return curated(example(place, size=(48, 44)) for place in places)
+    return validated(example(place, size=(48, 44)) for place in places)
 
 
 def bytes_of(folder):

@@ -206,7 +206,7 @@ def change_index(folder, change):
         (lambda index: index["examples"][0].update(size=["a", 1]), "is not a whole index"),
         (lambda index: index["examples"][0].update(shard="../x"), "is not a whole index"),
         (lambda index: index["examples"].append(None), "is not a whole index"),
-        (lambda index: index.update(format=2), "an export of format 2, this FusionLab"),
+        (lambda index: index.update(format=3), "an export of format 3, this FusionLab"),
         (lambda index: index.pop("format"), "is not the index of an export"),
     ],
 )

@@ -1,74 +1,36 @@
-"""Which scenes are held out: by name alone, near-duplicates together."""
+"""Which scenes are learned from: as the manifest says, less what is excluded."""
 
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from training_examples import curated, example, of_tasks
 
 from fusionlab.errors import UnknownNameError, UsageError
-from fusionlab.training.splitting import position, split
+from fusionlab.training.splitting import split
 
 
 def places(part):
     return {e.place for e in part.examples}
 
 
-SCENES = st.sets(
-    st.builds("{}/d/{}".format, st.sampled_from(["ivf", "mff"]), st.integers(0, 99)), max_size=12
-)
-TINY = {
-    f"{task}/d/{i}": example(f"{task}/d/{i}", (1, 1)) for task in ("ivf", "mff") for i in range(100)
-}
-
-
-@given(SCENES.filter(bool), SCENES, st.sampled_from([0.0, 0.1, 0.5, 0.9]))
-def test_more_scenes_move_none_into_validation(some, more, share):
-    learned, judged = split(curated(TINY[p] for p in some), share)
-    assert places(learned) | places(judged) == some
-    assert not places(learned) & places(judged)
-    later, _ = split(curated(TINY[p] for p in some | more), share)
-    moved = places(learned) - places(later)
-    # only what a task of few scenes had to learn from, lest it had nothing
-    tasks = [p.partition("/")[0] for p in some]
-    assert all(position(p) < share or tasks.count(p.partition("/")[0]) == 1 for p in moved)
-    for task in ("ivf", "mff"):
-        mine = {p for p in some if p.startswith(task)}
-        if share and len(mine) > 1:
-            assert mine & places(learned)
-            assert mine & places(judged)
-
-
-def test_a_tenth_is_held_out():
-    whole = curated(example(f"ivf/d/{i}", (1, 1)) for i in range(400))
+def test_a_network_sees_train_and_checks_see_validation_and_nobody_the_rest():
+    parts = {"s0": "train", "s1": "validation", "s2": "test", "s3": "", "s4": "train"}
+    whole = curated(example(f"ivf/d/{name}", split=part) for name, part in parts.items())
     learned, judged = split(whole)
-    assert 25 <= len(judged) <= 55
-    assert places(judged) == {p for p in places(whole) if position(p) < 0.1}
-    assert split(whole)[0].digest == learned.digest
+    assert places(learned) == {"ivf/d/s0", "ivf/d/s4"}
+    assert places(judged) == {"ivf/d/s1"}
 
 
-def test_one_scene_is_learned_from_and_nothing_is_held_out():
-    learned, judged = split(of_tasks(ivf=1))
+def test_without_validation_nothing_is_held_out():
+    learned, judged = split(curated([example("ivf/d/s0")]))
     assert (len(learned), len(judged)) == (1, 0)
-    learned, judged = split(of_tasks(ivf=5), 0)
-    assert (len(learned), len(judged)) == (5, 0)
 
 
-@given(st.lists(st.integers(0, 5), min_size=2, max_size=20))
-def test_near_duplicates_stay_together(groups):
-    whole = curated(
-        replace(example(f"ivf/d/{i}", (1, 1)), group=f"ivf/d/{g}") for i, g in enumerate(groups)
-    )
-    parts = [{e.group for e in part.examples} for part in split(whole, 0.4)]
-    assert not parts[0] & parts[1]
-
-
-def test_what_is_excluded_is_in_neither_part_nor_its_twin():
+def test_what_is_excluded_is_in_neither_part_nor_what_belongs_to_it():
     twin = replace(example("ivf/other/1"), group="ivf/toy/s00")
     whole = curated([*of_tasks(ivf=4, mff=3, mef=2).examples, twin])
-    parts = split(whole, 0.3, ["ivf/toy/s00", "mff/toy", "mef", "mif/not_here"])
-    assert places(parts[0]) | places(parts[1]) == {f"ivf/toy/s0{i}" for i in (1, 2, 3)}
+    parts = split(whole, ["ivf/toy/s00", "mff/toy", "mef", "mif/not_here"])
+    assert [places(part) for part in parts] == [{"ivf/toy/s01", "ivf/toy/s02"}, {"ivf/toy/s03"}]
 
 
 def test_an_exclusion_that_names_nothing_is_refused():
@@ -80,8 +42,9 @@ def test_an_exclusion_that_names_nothing_is_refused():
     }.items():
         with pytest.raises(UnknownNameError, match=said):
             split(whole, exclude=[wrong])
-    with pytest.raises(UsageError, match="all 4 scenes are excluded"):
-        split(whole, exclude=["ivf"])
-    for share in (1.0, -0.1, float("nan")):
-        with pytest.raises(UsageError, match="share of scenes"):
-            split(whole, share)
+
+
+@pytest.mark.parametrize("exclude", [["ivf"], ["ivf/toy/s00", "ivf/toy/s01", "ivf/toy/s02"]])
+def test_nothing_left_to_learn_from_is_refused(exclude):
+    with pytest.raises(UsageError, match=r"of 4 scenes \d are excluded, and none of the others"):
+        split(of_tasks(ivf=4), exclude)

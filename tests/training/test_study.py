@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from stage_examples import SETTINGS, curated
+from training_examples import validated
 
 from fusionlab.continual.matrix import MEASURES
 from fusionlab.errors import LabError, UnknownNameError, UsageError
@@ -20,13 +21,14 @@ from fusionlab.training.study import StudySettings, study
 ORDERS = (("ivf", "mff"), ("mff", "ivf"))
 STUDY = StudySettings(
     strategies=("naive", "replay", "joint", "single"), orders=ORDERS, stages=SETTINGS,
-    share=0.3, scenes=1, side=None,
+    exclude=("ivf/toy/s3",), scenes=1, side=None,
 )  # fmt: skip
 
 
 def run(folder, settings=STUDY, data=None, **more):
     workers = Workers(torch.device("cpu"))
-    return study(data or curated(size=(44, 46)), settings, folder, workers, **more)
+    data = data or curated(size=(44, 46))
+    return study(validated(data.examples, 2), settings, folder, workers, **more)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_every_cell_has_all_tasks_after_every_stage(done):
     psnr = results[results["metric"] == "PSNR"]
     counts = psnr.groupby("strategy").size().to_dict()
     assert counts == {"naive": 8, "replay": 8, "single": 8, "joint": 4}
-    assert json.loads(read_note(folder / "forgetting.parquet"))["share"] == 0.3
+    assert json.loads(read_note(folder / "forgetting.parquet"))["scenes"] == 1
     assert len(report.results) == len(results)
 
 
@@ -119,8 +121,8 @@ def test_another_seed_trains_only_what_is_new(done, monkeypatch):
 
 def test_a_dry_run_writes_nothing(tmp_path):
     report = run(tmp_path / "none", dry_run=True)
-    assert report.learned == {"ivf": 2, "mff": 3}
-    assert report.judged == {"ivf": 1, "mff": 1}  # one of two that were held out
+    assert report.learned == {"ivf": 2, "mff": 2}
+    assert report.judged == {"ivf": 1, "mff": 1}  # of mff one of two
     assert not (tmp_path / "none").exists()
     assert json.dumps(report.as_dict())
 
@@ -138,7 +140,7 @@ def test_without_an_order_all_tasks_are_learned_in_the_usual_one(tmp_path):
         ({"orders": (("ivf", "ivf"),)}, UsageError, "order ivf-ivf"),
         ({"orders": (("ivf", "mef"),)}, UnknownNameError, "unknown task 'mef'"),
         ({"strategies": ("nave",)}, UnknownNameError, "Did you mean 'naive'"),
-        ({"share": 0.0}, UsageError, "no scene of ivf, mff to judge by"),
+        ({"exclude": ("ivf/toy/s2", "ivf/toy/s3")}, UsageError, "no scene of ivf to judge by"),
     ],
 )
 def test_what_cannot_be_studied_is_said_before_anything_is_trained(tmp_path, change, error, says):
