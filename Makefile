@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both set up .venv by themselves.
 #
-#   make demo                 run the whole curation on embedded images
+#   make demo                 go the whole way on embedded images: curate, train, evaluate
 #   make test                 run the tests
 #   make test-iqa             install pyiqa in .venv-iqa (7 GB) and test its metrics
 #   make check                ruff, mypy --strict, the documentation

@@ -270,8 +270,8 @@ def test_reason_codes_are_those_of_the_code():
     assert sorted(documented) == sorted(set(raised) - {"unencodable", "sources", "size"})
 
 
-def test_the_readme_shows_the_demo_as_it_is(demo):
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- demo table -->\n")[1]
+def test_the_tutorial_shows_the_demo_as_it_is(demo):
+    lines = (DOCS / "tutorial.md").read_text(encoding="utf-8").split("<!-- demo table -->\n")[1]
     rows = [line.strip("| ").split(" | ") for line in lines.split("\n\n")[0].splitlines()[2:]]
     shown = {task: [float(value) for value in values] for task, *values in rows}
     made = against_truth(Lab.open(demo / "lab"), "demo").set_index("task")
