@@ -56,7 +56,8 @@ def test_stages_run_in_order_and_the_record_tells_what_they_made(toy):
     assert verdicts(found) == dict.fromkeys(STAGES, "ran")
     ingest, score, select, tables = found["stages"]
     assert ingest["report"]["scenes"] == 3
-    assert [name.rpartition("/")[2] for name in select["made"]] == ["first.parquet"]
+    names = [name.rpartition("/")[2] for name in select["made"]]
+    assert names == ["first.parquet", "splits.parquet"]
     assert str(toy / "tables") in tables["made"]
     assert score["report"]["measured"] > 0
     assert found["versions"].keys() >= {"fusionlab", "python", "torch"}
