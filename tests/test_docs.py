@@ -219,6 +219,14 @@ def test_every_generated_part_stands_on_a_page():
     assert names == set(load_generator().PARTS)
 
 
+def test_every_table_has_a_part_on_a_page():
+    generator = load_generator()
+    shown = list(generator.all_schemas().values())
+    for module in (generator.schemas, generator.evaluation):
+        for name, schema in vars(module).items():
+            assert not isinstance(schema, generator.schemas.TableSchema) or schema in shown, name
+
+
 def test_every_metric_is_on_the_metrics_page():
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     assert [name for name in metrics.names() if f"`{name}`" not in text] == []

@@ -1,12 +1,16 @@
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from fusionlab import schemas
 from fusionlab.errors import LabError
+from fusionlab.evaluation import tables as evaluation_tables
 from fusionlab.schemas import INDEX, REJECTS, SCORES, labels_schema
 from fusionlab.tables import concat, read_note, read_table, write_table
 
@@ -161,3 +165,38 @@ def test_labels_have_one_column_a_metric():
     names = labels_schema(["EN", "SSIM"]).columns.names
     assert [n for n in names if n.startswith("norm_")] == ["norm_EN", "norm_SSIM"]
     assert labels_schema([]).columns.field("total").type == pa.float64()
+
+
+SNAPSHOT = Path(__file__).parent / "table_schemas.json"
+
+
+def pinned() -> dict[str, dict[str, object]]:
+    """What every table that FusionLab writes holds, by the name of its schema in the code."""
+    found = {
+        f"{module.__name__}.{name}": schema
+        for module in (schemas, evaluation_tables)
+        for name, schema in vars(module).items()
+        if isinstance(schema, schemas.TableSchema)
+    }
+    found["fusionlab.schemas.labels_schema"] = labels_schema(["EN"])
+    return {
+        name: {
+            "name": schema.name,
+            "key": list(schema.key),
+            "columns": {field.name: str(field.type) for field in schema.columns},
+            "read without": sorted(schema.added),
+        }
+        for name, schema in sorted(found.items())
+    }
+
+
+def test_every_schema_is_as_it_was_pinned() -> None:
+    """A change of a table is a change of the format: think of the tables that exist.
+
+    Then: PYTHONPATH=tests python tests/test_tables.py
+    """
+    assert pinned() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(pinned(), indent=1) + "\n", encoding="utf-8")

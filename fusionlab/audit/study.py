@@ -13,8 +13,7 @@ from fusionlab.audit.frames import TRUTH_METRIC, open_labels
 from fusionlab.audit.ranked import Ranked, rank_again
 from fusionlab.decoys import DECOY_PREFIX
 from fusionlab.refine.write import refined_name
-from fusionlab.selection.policy import Policy
-from fusionlab.tables import read_note
+from fusionlab.selection.policy import policy_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,7 @@ class Study:
 
     def __init__(self, lab: Lab | Place | str, labels: str | None = None) -> None:
         self.lab, self.name, self.chosen = open_labels(lab, labels)
-        self.policy = Policy.model_validate_json(read_note(self.lab.labels_path(self.name)))
+        self.policy = policy_of(self.lab, self.name)
         self._read: dict[tuple[str, str], DatasetStudy] = {}
 
     @cached_property

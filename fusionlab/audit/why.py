@@ -14,8 +14,7 @@ from fusionlab.audit.repairs import refiner_reason
 from fusionlab.errors import LabError
 from fusionlab.naming import find_scene, rows_of
 from fusionlab.refine.write import refined_name
-from fusionlab.selection.policy import Policy
-from fusionlab.tables import read_note
+from fusionlab.selection.policy import Policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +99,7 @@ def why(scene: str, lab: Lab | Place | str = "lab", labels: str | None = None) -
     """
     opened, name, chosen = open_labels(lab, labels)
     label = _find(chosen, scene, name)
-    policy = Policy.model_validate_json(read_note(opened.labels_path(name)))
+    policy = policy_of(opened, name)
     ranked = rank_again(opened, policy, label["task"], label["dataset"], [label["scene"]])
     check_current(opened, name, ranked, label)
     return Why(

@@ -14,9 +14,8 @@ from fusionlab.metrics.registry import family_of
 from fusionlab.refine.judges import HALVINGS
 from fusionlab.scoring.plan import plan_scenes, stamps_of
 from fusionlab.selection.choose import is_decoy
-from fusionlab.selection.policy import Policy
+from fusionlab.selection.policy import policy_of
 from fusionlab.selection.scored import current_scores, eligible
-from fusionlab.tables import read_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +90,7 @@ class Known:
             mine = frame[frame["task"] == task]
             if mine.empty:
                 continue
-            policy = Policy.model_validate_json(read_note(lab.labels_path(name)))
+            policy = policy_of(lab, name)
             weighed |= set(policy.task_weights(task))
             asked |= set(policy.task_metrics(task))
             if (mine["chosen_by"] == "refined").any():

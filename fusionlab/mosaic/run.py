@@ -26,9 +26,9 @@ from fusionlab.mosaic.write import mosaic_name, relabel, tile_rows
 from fusionlab.pixels import read_checked
 from fusionlab.schemas import MOSAICS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
-from fusionlab.selection.policy import Policy
+from fusionlab.selection.policy import Policy, policy_of
 from fusionlab.splits import completed
-from fusionlab.tables import concat, read_note, rejects_frame, write_table
+from fusionlab.tables import concat, rejects_frame, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def mosaic(
     if name == labels:
         raise UsageError(f"--name {name}: is the manifest that is read; choose another name")
     manifest = completed(lab, lab.labels(labels))
-    policy = Policy.model_validate_json(read_note(lab.labels_path(labels)))
+    policy = policy_of(lab, labels)
     report = MosaicReport(name, int((manifest["place"] == 1).sum()))
     run = _Run(lab, policy, name, lead, smooth, margin, workers or os.cpu_count() or 1, dry_run)
     advance = on_progress or (lambda _done, _total: None)

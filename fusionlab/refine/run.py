@@ -21,10 +21,10 @@ from fusionlab.refine.work import Outcome, Settings, refined
 from fusionlab.refine.write import refined_name, rejects_of, relabel, totals_of
 from fusionlab.schemas import REFINEMENTS, labels_schema, normed_metrics
 from fusionlab.scoring.made import score_made
-from fusionlab.selection.policy import Policy
+from fusionlab.selection.policy import policy_of
 from fusionlab.splits import completed
 from fusionlab.store import is_safe_name
-from fusionlab.tables import concat, read_note, rejects_frame, write_table
+from fusionlab.tables import concat, rejects_frame, write_table
 from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def refine(
     path = lab.labels_path(name)
     manifest = completed(lab, lab.labels(labels))
     _check_names(labels, name, manifest)
-    policy = Policy.model_validate_json(read_note(lab.labels_path(labels)))
+    policy = policy_of(lab, labels)
     wanted = {get_task(task, "--tasks").key for task in tasks or manifest["task"].unique()}
     present = sorted(wanted & set(manifest["task"]))
     for task in present:

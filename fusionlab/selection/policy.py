@@ -9,16 +9,19 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fusionlab import metrics as metric_library
 from fusionlab.configs import Config, load_yaml
-from fusionlab.errors import ConfigError, UnknownNameError, suggest
+from fusionlab.errors import ConfigError, LabError, UnknownNameError, suggest
 from fusionlab.flags import FLAGS
+from fusionlab.tables import read_note
 from fusionlab.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fusionlab.lab import Lab
 
 Normalise = Literal["rank", "minmax", "zscore", "quantile", "none"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -254,6 +257,24 @@ def load_policy(name: str) -> Policy:
         policy = shipped[name]
     _check_names(policy, name)
     return policy
+
+
+def policy_of(lab: Lab, labels: str) -> Policy:
+    """Return the policy that selected a labels manifest, as it was.
+
+    Raises
+    ------
+    LabError
+        When the manifest does not say.
+    """
+    path = lab.labels_path(labels)
+    try:
+        return Policy.model_validate_json(read_note(path))
+    except ValidationError:
+        raise LabError(
+            f"{path}: does not say by what policy it was selected; select again: "
+            f"fusionlab select --lab {lab.path} --name {labels}"
+        ) from None
 
 
 def _check_names(policy: Policy, where: str) -> None:
