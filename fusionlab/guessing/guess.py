@@ -177,8 +177,8 @@ class _Guesser:
         decided = task or named or by_content
         if not decided:
             raise UsageError(
-                f"{self.root}: the names {words_of_pair(choice.pairs[0])} fit any task, and content "
-                f"does not decide ({why}); give --task {' or --task '.join(TASKS)}"
+                f"{self.root}: the names {words_of_pair(choice.pairs[0])} fit any task, and "
+                f"content does not decide ({why}); give --task {' or --task '.join(TASKS)}"
             )
         source = "--task" if task else "names" if named else "content"
         agrees = "agrees" if by_content == decided else "says " + (by_content or "nothing")
