@@ -78,9 +78,9 @@ class Eye:
             self.unreadable[path] = f"{error.reason}: {error.detail}"
             return None
         scale = _SIDE / max(pixels.shape[:2])
-        size = tuple(max(2, round(side * scale)) for side in pixels.shape[1::-1])
-        luma = cv2.resize(luminance(pixels).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        return Look(np.asarray(luma, np.float32), _colour(pixels))
+        size = [max(2, round(side * scale)) for side in pixels.shape[1::-1]]
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        return Look(luminance(small).astype(np.float32), _colour(small))
 
     def pairs(self, paths: Iterable[tuple[str, str]]) -> list[tuple[Look, Look]]:
         """Look at pairs of images; those of which one cannot be read are left out."""
@@ -91,8 +91,8 @@ class Eye:
 def _colour(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
     if pixels.ndim == 2:
         return 0.0
-    thinned = pixels[::4, ::4].astype(np.float32) / (257.0 if pixels.dtype == np.uint16 else 1.0)
-    return float(np.abs(thinned - thinned.mean(axis=2, keepdims=True)).mean())
+    levels = pixels.astype(np.float32) / (257.0 if pixels.dtype == np.uint16 else 1.0)
+    return float(np.abs(levels - levels.mean(axis=2, keepdims=True)).mean())
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,19 @@ from fusionlab.errors import FusionLabError, UsageError
 from fusionlab.guessing.content import SAMPLES, Eye, Opinion, judge
 from fusionlab.guessing.groups import find_groups
 from fusionlab.guessing.known import Known, recognise
+from fusionlab.guessing.messages import (
+    no_sources,
+    nothing,
+    partly,
+    several,
+    unwritable,
+    words_of_pair,
+)
 from fusionlab.guessing.pairs import Choice, Pair, choose
 from fusionlab.guessing.rest import Rest, sort_rest
 from fusionlab.guessing.roles import Role, roles_of
 from fusionlab.guessing.structure import choose_by_structure
-from fusionlab.guessing.survey import MAX_FILES, Survey, survey, walks_into
+from fusionlab.guessing.survey import Survey, survey, walks_into
 from fusionlab.guessing.tried import Tried, try_manifest
 from fusionlab.ingest.manifest import Manifest
 from fusionlab.ingest.tree import FileTree
@@ -101,7 +109,7 @@ def guess_manifest(root: Path, task: str | None = None, name: str | None = None)
     with FileTree(root, walks_into) as tree:
         seen = survey(tree)
         if not seen.images:
-            raise FusionLabError(_nothing(root, seen, tree))
+            raise FusionLabError(nothing(root, seen, tree))
         known = recognise(seen, root)
         if known is not None and task in (None, known.shipped.manifest.task):
             return _from_known(known, root, name, seen)
@@ -116,7 +124,7 @@ def _from_known(known: Known, root: Path, name: str | None, seen: Survey) -> Gue
     rows += [("", manifest.candidates, "methods"), ("", manifest.reference, "truth")]
     parts = tuple(Part(texts, taken, known.why) for _, texts, taken in rows if texts)
     tried = try_manifest(checked(content, Manifest, str(root)), root)
-    notes = (*_partly(seen), *_unwritable(seen))
+    notes = (*partly(seen), *unwritable(seen))
     return Guess(root, content, parts, SURE if known.named else LIKELY, notes, tried)
 
 
@@ -125,7 +133,7 @@ class _Guesser:
 
     def __init__(self, root: Path, eye: Eye, seen: Survey) -> None:
         self.root, self.eye, self.seen = root, eye, seen
-        self.notes: list[str] = [*_partly(seen), *_unwritable(seen)]
+        self.notes: list[str] = [*partly(seen), *unwritable(seen)]
         self.sureness = SURE
 
     def guess(self, task: str | None, name: str | None) -> Guess:
@@ -153,13 +161,13 @@ class _Guesser:
         if not choice.pairs:
             choice = choose(others)
         if choice.rivals:
-            raise UsageError(_several(self.root, [*choice.pairs, *choice.rivals]))
+            raise UsageError(several(self.root, [*choice.pairs, *choice.rivals]))
         if choice.pairs:
             return choice
         self._doubt("no folder or file name says what the sources are: taken by their structure")
         found = choose_by_structure(self.seen.folders, self.eye)
         if not found.pairs:
-            raise FusionLabError(_no_sources(self.root, self.seen))
+            raise FusionLabError(no_sources(self.root, self.seen))
         return found
 
     def _decide(self, task: str | None, choice: Choice, opinion: Opinion | None) -> str:
@@ -169,8 +177,8 @@ class _Guesser:
         decided = task or named or by_content
         if not decided:
             raise UsageError(
-                f"{self.root}: the names {_words(choice.pairs[0])} fit any task, and content does "
-                f"not decide ({why}); give --task {' or --task '.join(TASKS)}"
+                f"{self.root}: the names {words_of_pair(choice.pairs[0])} fit any task, and "
+                f"content does not decide ({why}); give --task {' or --task '.join(TASKS)}"
             )
         source = "--task" if task else "names" if named else "content"
         agrees = "agrees" if by_content == decided else "says " + (by_content or "nothing")
@@ -247,60 +255,3 @@ def _name(name: str) -> str:
     """Return a name that a data set can have."""
     kept = re.sub(r"[/:\\\s]+", "_", name).lstrip(".")
     return kept if is_safe_name(kept) else "data"
-
-
-def _words(pair: Pair) -> str:
-    return f"{pair.a.word!r} and {pair.b.word!r}"
-
-
-def _partly(seen: Survey) -> list[str]:
-    if seen.complete:
-        return []
-    return [f"only the first {MAX_FILES:,} files were looked at"]
-
-
-def _unwritable(seen: Survey) -> list[str]:
-    if not seen.odd:
-        return []
-    return [f"{len(seen.odd)} images whose names hold braces or '*' were left out: {seen.odd[0]}"]
-
-
-def _several(root: Path, pairs: list[Pair]) -> str:
-    places = dict.fromkeys(_home(pair) for pair in pairs)
-    shown = "; ".join(
-        f"fusionlab init {root / place}" if place else f"the pair {_words(pairs[0])} in {root}"
-        for place in list(places)[:8]
-    )
-    return (
-        f"{root}: holds several data sets, whose scenes would be mixed up; take one at a time: "
-        f"{shown}" + (f"; and {len(places) - 8} more" if len(places) > 8 else "")
-    )
-
-
-def _home(pair: Pair) -> str:
-    """Return the folder of a pair's data set: above ``sources`` and the like."""
-    place = re.split(r"[*|{]", pair.a.context)[0].strip("/")
-    parent, _, name = place.rpartition("/")
-    return parent if name.lower() in ("source", "sources", "input", "inputs") else place
-
-
-def _nothing(root: Path, seen: Survey, tree: FileTree) -> str:
-    others = {ending: len(paths) for ending, paths in seen.others.items()}
-    listed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in others.items())
-    rejected = "; ".join(f"{r.file}: {r.detail}" for r in tree.rejects[:3])
-    return (
-        f"{root}: no image was found among its files ({listed or 'there are none'})"
-        + (f"; {rejected}" if rejected else "")
-        + ". Volumes and compressed tars need patterns by hand: see docs/manifests.md"
-    )
-
-
-def _no_sources(root: Path, seen: Survey) -> str:
-    folders = ", ".join(
-        f"{folder or '.'} ({len(s)})" for folder, s in list(seen.folders.items())[:6]
-    )
-    return (
-        f"{root}: {seen.images} images, but no two folders or suffixes that hold the same scenes "
-        f"twice; found {folders}. Name the sources' folders ir and vis, ct and mri, under and "
-        "over, or A and B, or write the patterns by hand: see docs/manifests.md"
-    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TELLING = 10  # characters of a folder's name that nobody else would have chosen
 _SHARE = {"named": 0.5, "telling": 0.1}  # of the images that must be taken
+_EACH = 60  # images of a folder that are looked at: the first by name, so that pairs stay pairs
 _OTHER = re.compile(r"[^a-z0-9]")
 
 
@@ -55,7 +56,7 @@ def recognise(seen: Survey, root: Path) -> Known | None:
     A layout such as ``ir/`` and ``vi/`` is anybody's: it counts where the folder has the
     benchmark's name. A layout with a folder such as ``crop_LR_visible`` counts under any name.
     """
-    images = [path for stems in seen.folders.values() for path in stems.values()]
+    images = [stems[stem] for stems in seen.folders.values() for stem in sorted(stems)[:_EACH]]
     names = _OTHER.sub("", "/".join(root.resolve().parts[-2:]).lower())
     best: tuple[float, Known] | None = None
     for shipped in shipped_manifests().values():

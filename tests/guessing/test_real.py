@@ -1,13 +1,15 @@
 """What is guessed of the collection of real data, against what its manifests and folders say."""
 
+from pathlib import Path
+
 import pytest
-from test_real_data import MANIFESTS
 
 from fusionlab.guessing import SURE, guess_manifest
 from fusionlab.ingest import load_manifest
 from fusionlab.ingest.find import find
 from fusionlab.ingest.tree import FileTree
 
+MANIFESTS = Path(__file__).parents[2] / "benchmarks" / "manifests"
 TRAINING = {"ivf": "vis", "mef": "over", "mff": "B"}
 
 #: Files that a guess takes for something else than the manifest does.
