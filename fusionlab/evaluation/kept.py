@@ -141,7 +141,8 @@ class Kept:
                 for scene, method in chosen.items()
                 if scene in self.scenes and (scene, method) in self.field.scores.index
             ]
-            mine = self.field.scores.reindex(pd.MultiIndex.from_tuples(places))
+            wanted = pd.MultiIndex.from_tuples(places, names=["scene", "method"])
+            mine = self.field.scores.reindex(wanted)
             both = name in made.index.get_level_values("method")
             for form in self.forms if both else self.forms[-1:]:
                 keys = [(scene, name, form) for scene, _ in places]

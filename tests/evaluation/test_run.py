@@ -275,6 +275,16 @@ def test_a_label_that_is_gone_is_a_row(lab: Lab):
     assert row(found, "labels:first")["scenes"] == 6
 
 
+def test_labels_that_are_all_gone_are_rows_and_the_rest_is_ranked(lab: Lab):
+    chosen = set(lab.labels("first")["scene"] + lab.labels("first")["method"])
+    with lab.writing():
+        index = lab.index("ivf", "toy")
+        lab.write_index("ivf", "toy", index[~(index["scene"] + index["name"]).isin(chosen)])
+    found = evaluate(lab, [entrant(Model())], ["first"], workers=1)
+    assert found.rejected == {"label_changed": len(chosen)}
+    assert row(found, "run:model")["scenes"] > 0
+
+
 def test_metrics_may_be_named_and_must_then_be_there(lab: Lab):
     found = evaluate(lab, [entrant(Model())], metrics=["EN", "Nabf"], workers=1)
     assert set(found.frames["metrics"]["metric"]) == {"EN", "Nabf"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fusionlab.cli import COMMANDS
 from fusionlab.errors import ConfigError, UnknownNameError, UsageError
-from fusionlab.pipeline import read_recipe, shipped_recipes
+from fusionlab.pipeline import plan, read_recipe, shipped_recipes
 
 TEXT = """
 about: A toy.
@@ -83,3 +86,29 @@ def test_shipped_pipelines_are_found_by_name():
         read_recipe("demi")
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: there is no such file"):
         read_recipe("nowhere.yaml")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_shipped_pipelines_hold_together(name, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    recipe = read_recipe(name)[1]
+    for manifest in recipe.filled()["ingest"]["manifests"]:
+        if "=" in manifest:
+            Path(manifest.partition("=")[2]).mkdir(parents=True)
+    commands = {command.__name__: command for command in COMMANDS}
+    planned = plan(name, recipe, commands)
+    assert recipe.about
+    assert planned.unchanged == 0
+    assert [row["stage"] for row in planned.frame()] == list(recipe.stages)
+    assert not (here / recipe.place).exists()
+
+
+def test_a_data_set_that_is_not_there_is_told_before_anything_starts(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    commands = {command.__name__: command for command in COMMANDS}
+    with pytest.raises(ConfigError, match="MSRS"):
+        plan("ivf", read_recipe("ivf")[1], commands)
