@@ -46,6 +46,8 @@ ALONE = {
     "onnx": "{out} --out {out}.onnx",
     "measure": "{out} {out} {out}",
     "policies show": "nobody",
+    "init": "{out}",
+    "run": "{out}.yaml",
 }
 
 #: What they all need no more than what is there for.

@@ -95,7 +95,7 @@ class Trainer:
         self.mean.n_averaged = self.mean.n_averaged.cpu()  # on a GPU every step would wait for it
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
-            settings.optimiser.rate,
+            settings.optimiser.rate * settings.rate_share,
             weight_decay=settings.optimiser.weight_decay,
             fused=device.type == "cuda",
         )
@@ -208,7 +208,7 @@ class Trainer:
 
     def _set_rate(self) -> float:
         """Set and return the step size of the next step."""
-        rate = rate_at(self.step, self.steps, self.settings.optimiser)
+        rate = rate_at(self.step, self.steps, self.settings.optimiser) * self.settings.rate_share
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         return rate

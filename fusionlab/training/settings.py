@@ -22,12 +22,17 @@ NETWORKS = {
 }
 
 
+#: Channels at the first level of the widest network that takes the whole step size.
+_RATED_FOR = 24
+
+
 class OptimiserSettings(Config):
     """AdamW, a step size that warms up and falls along a cosine, and a mean of the weights.
 
     Attributes
     ----------
-    rate : largest step size.
+    rate : largest step size, of a network of up to 24 channels at its first level. A wider one takes
+        it in proportion, 24 / width: with twice the channels the same step size was too large.
     last : the step size at the end, as a share of `rate`.
     warmup : steps until the largest step size.
     clip : largest norm of the gradient.
@@ -86,6 +91,11 @@ class TrainSettings(Config):
     steps: Count = 20_000
     precision: Literal["auto", "float32", "bf16"] = "auto"
     compile: bool = False
+
+    @property
+    def rate_share(self) -> float:
+        """Return the share of `OptimiserSettings.rate` that the network takes by its width."""
+        return min(1.0, _RATED_FOR / self.model.network.widths[0])
 
     @property
     def seed(self) -> int:

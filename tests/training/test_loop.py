@@ -13,11 +13,12 @@ from training_settings import tiny
 
 from fusionlab.errors import ModelError
 from fusionlab.flow.batch import Batch
+from fusionlab.flow.model import ModelSettings
 from fusionlab.training.distributed import Workers
 from fusionlab.training.loop import Trainer, rate_at
 from fusionlab.training.patches import Patches, PatchSettings
 from fusionlab.training.run import new_model
-from fusionlab.training.settings import OptimiserSettings
+from fusionlab.training.settings import NETWORKS, OptimiserSettings, TrainSettings
 
 WORKERS = Workers(torch.device("cpu"))
 
@@ -230,3 +231,11 @@ def test_a_gpu_trains_to_nearly_the_same_weights(scenes):
     gpu = Trainer(new_model(scenes, settings), settings, Workers(torch.device("cuda", 0)))
     gpu.train(Patches(scenes, settings.patches).batch, lambda _: None)
     assert torch.allclose(weights(cpu), weights(gpu).cpu(), atol=1e-3)
+
+
+def test_a_wider_network_takes_smaller_steps():
+    shares = {}
+    for name, network in NETWORKS.items():
+        model = ModelSettings(network=network)
+        shares[name] = TrainSettings(model=model).rate_share
+    assert shares == {"small": 1.0, "default": 0.5}
