@@ -31,8 +31,8 @@ class OptimiserSettings(Config):
 
     Attributes
     ----------
-    rate : largest step size, of a network of up to 24 channels at its first level. A wider one takes
-        it in proportion, 24 / width: with twice the channels the same step size was too large.
+    rate : largest step size, of a network of up to 24 channels at its first level. A wider one
+        takes it in proportion, 24 / width: with twice the channels it was too large.
     last : the step size at the end, as a share of `rate`.
     warmup : steps until the largest step size.
     clip : largest norm of the gradient.
