@@ -67,9 +67,7 @@ def metrics_are_right() -> Iterator[Finding]:
 
 
 def zarr_is_read_back(folder: Path) -> Iterator[Finding]:
-    """Yield whether an image that is stored comes back, also by the zarr package."""
-    import zarr
-
+    """Yield whether an image that is stored comes back."""
     image, bucket = pair()[0], "ivf/doctor/48x64-uint8"
     with tempfile.TemporaryDirectory(prefix="fusionlab-doctor-", dir=folder) as scratch:
         store = ImageStore(Path(scratch) / "images.zarr")
@@ -78,8 +76,7 @@ def zarr_is_read_back(folder: Path) -> Iterator[Finding]:
         store.write(address, image)
         store.flush()
         ours = store.read(address)
-        theirs = zarr.open_array(Path(scratch) / "images.zarr" / bucket / "source/a", mode="r")[0]
-    if np.array_equal(ours, image) and np.array_equal(np.asarray(theirs), image):
+    if np.array_equal(ours, image):
         yield Finding("Zarr", "an image is stored and read back")
     else:
         remedy = "report it with this table"

@@ -10,7 +10,17 @@ from fusionlab.tasks import TASKS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "manifests"
 FILES = sorted(FOLDER.glob("*.yaml"))
-KEYS = {"task", "dataset", "root", "sources", "candidates", "reference", "opinions", "ignore"}
+KEYS = {
+    "task",
+    "dataset",
+    "root",
+    "sources",
+    "candidates",
+    "reference",
+    "opinions",
+    "ignore",
+    "group",
+}
 SOURCES_ONLY = {"mefb_asfound", "roadscene_misaligned"}
 every_manifest = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 
@@ -27,7 +37,9 @@ def test_there_is_one_for_each_benchmark():
 @every_manifest
 def test_keys_and_names(path):
     manifest = read(path)
-    assert KEYS - {"candidates", "reference", "opinions", "ignore"} <= set(manifest) <= KEYS
+    assert (
+        KEYS - {"candidates", "reference", "opinions", "ignore", "group"} <= set(manifest) <= KEYS
+    )
     assert manifest["task"] in TASKS
     assert manifest["dataset"] == path.stem
     assert manifest["root"] == f"../../../shared/data/{manifest['task']}/{path.stem}"

@@ -11,7 +11,7 @@ from fusionlab.demo.scenes import write_demo
 from fusionlab.errors import UsageError
 from fusionlab.images import digest, read_image
 from fusionlab.ingest import Checks, ingest, load_manifest
-from fusionlab.lab import Lab
+from fusionlab.lab import FORMAT, Lab
 from fusionlab.scoring import score
 from fusionlab.selection import load_policy, select
 
@@ -273,7 +273,7 @@ def test_a_lab_that_was_not_inspected_is_inspected_by_the_next_ingest(run, data)
     report, _ = run()
     assert (report.added, report.changed) == (0, 0)
     assert lab.index("mff", "demo").equals(before)
-    assert json.loads((lab.path / "lab.json").read_text())["format"] == 2
+    assert json.loads((lab.path / "lab.json").read_text())["format"] == FORMAT
 
 
 def middle_half(image):

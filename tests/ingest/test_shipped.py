@@ -56,7 +56,9 @@ def test_each_benchmark_has_a_layout_and_says_where_it_was_seen():
 
 
 def test_a_shipped_name_wants_a_root_and_a_wrong_one_the_nearest(tmp_path):
-    with pytest.raises(UsageError, match=r"--root FOLDER. It expects ROOT/train/ir/"):
+    with pytest.raises(
+        UsageError, match=r"--root FOLDER, or msrs=FOLDER. It expects ROOT/train/ir/"
+    ):
         find_manifest("msrs")
     with pytest.raises(UnknownNameError, match="Did you mean 'msrs'"):
         find_manifest("mrsr", tmp_path)
