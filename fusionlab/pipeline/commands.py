@@ -75,11 +75,6 @@ class Stage:
             words += _words(parameters[key], key, value)
         return shlex.join(words)
 
-    @property
-    def lab(self) -> str | None:
-        """Return the lab that it works in, if it works in one."""
-        return str(self.values["lab"]) if "lab" in self.values else None
-
     def paths(self) -> list[Path]:
         """Return the files and folders that it is told of, besides the lab."""
         found = []
