@@ -122,12 +122,13 @@ def _show_demo(folder: Path, planned: Pipeline, record: RunRecord, as_json: bool
     from fusionlab.lab import Lab
 
     lab = folder / "lab"
-    truth = against_truth(Lab.open(lab), "demo")
+    opened = Lab.open(lab)
+    truth = against_truth(opened, "demo")
     places = {
         "images and manifests": folder / "images",
         "lab": lab,
         "labels": lab / "labels" / "refined.parquet",
-        "labels beside the truth": write_sheet(Lab.open(lab), "demo", folder / "labels.png"),
+        "labels beside the truth": write_sheet(opened, "demo", folder / "labels.png"),
         "models": lab / "runs",
         "fused images": folder / "fused",
         "report, open in a browser": folder / "report" / "index.html",

@@ -4,7 +4,7 @@ from fusionlab.ingest.checks import ALIGN_RULES, Checks
 from fusionlab.ingest.load import ingest, preview
 from fusionlab.ingest.manifest import Manifest, load_manifest
 from fusionlab.ingest.report import IngestReport
-from fusionlab.ingest.shipped import Shipped, find_manifest, shipped_manifests
+from fusionlab.ingest.shipped import Shipped, find_manifest, name_and_root, shipped_manifests
 
 __all__ = [
     "ALIGN_RULES",
@@ -15,6 +15,7 @@ __all__ = [
     "find_manifest",
     "ingest",
     "load_manifest",
+    "name_and_root",
     "preview",
     "shipped_manifests",
 ]

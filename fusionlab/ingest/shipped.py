@@ -44,6 +44,14 @@ def shipped_manifests() -> Mapping[str, Shipped]:
     return {path.stem: _read(path) for path in sorted(shipped("manifests").glob("*.yaml"))}
 
 
+def name_and_root(text: str) -> tuple[str, Path | None]:
+    """Cut ``NAME=FOLDER`` in two; a name alone, or a file whose name holds ``=``, has no root."""
+    name, equals, folder = text.partition("=")
+    if not equals or Path(text).is_file():
+        return text, None
+    return name, Path(folder).expanduser()
+
+
 def find_manifest(name: str, root: Path | None = None) -> tuple[Manifest, Path]:
     """Read a manifest from a YAML file, or take a shipped one by its name, and find its root.
 
@@ -61,9 +69,8 @@ def find_manifest(name: str, root: Path | None = None) -> tuple[Manifest, Path]:
     ConfigError
         When the file is wrong, or the root is neither a folder nor an archive.
     """
-    if "=" in name and not Path(name).is_file():
-        name, _, folder = name.partition("=")
-        root = Path(folder).expanduser()
+    name, told = name_and_root(name)
+    root = told or root
     known = shipped_manifests()
     if name not in known:
         if name.endswith(_ENDINGS) or "/" in name or Path(name).is_file():

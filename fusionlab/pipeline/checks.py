@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionlab.errors import UsageError
-from fusionlab.ingest import find_manifest
+from fusionlab.ingest import find_manifest, name_and_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,19 +49,15 @@ def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
 def image_folders(stage: Stage) -> list[Path]:
     """Return the manifests of a stage of ingest that are there, and the folders of their images."""
     found: list[Path] = []
-    for name in _manifests(stage):
-        if _is_there(name):
-            found += [Path(name), find_manifest(name, stage.values.get("root"))[1]]
+    for manifest in _manifests(stage):
+        name = name_and_root(manifest)[0]
+        if "/" not in name or Path(name).is_file():  # a file may be made by a stage before
+            found += [Path(name), find_manifest(manifest, stage.values.get("root"))[1]]
     return found
 
 
 def _manifests(stage: Stage) -> list[str]:
     return list(stage.values.get("manifests") or ()) if stage.use == "ingest" else []
-
-
-def _is_there(manifest: str) -> bool:
-    """Tell whether a manifest can be read already; one may be made by a stage before."""
-    return "/" not in manifest.partition("=")[0] or Path(manifest.partition("=")[0]).is_file()
 
 
 def _check(stage: Stage, kind: str, wanted: Sequence[str], known: set[str]) -> None:

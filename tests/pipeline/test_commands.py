@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from helpers import write_dataset
 from typer.testing import CliRunner
 
 from fusionlab.cli import COMMANDS, app
 from fusionlab.errors import ConfigError, UnknownNameError
+from fusionlab.pipeline.checks import image_folders
 from fusionlab.pipeline.commands import StageError, model_of, stage_of
 
 BY_NAME = {command.__name__: command for command in COMMANDS}
@@ -88,6 +90,12 @@ def test_paths_are_the_files_a_stage_is_told_of_besides_the_lab(tmp_path):
     assert stage("fuse", run="r", a="x", b="y", out="~/z").paths() == [
         *(Path("r"), Path("x"), Path("y"), Path("~/z").expanduser())
     ]
+
+
+def test_a_manifest_with_its_root_counts_as_both(tmp_path):
+    manifest = write_dataset(tmp_path)
+    made = stage("ingest", manifests=[f"{manifest}={tmp_path / 'toy'}"])
+    assert image_folders(made) == [manifest, tmp_path / "toy"]
 
 
 def test_a_command_that_ends_with_an_exit_code_is_an_error_and_its_report_is_read():
