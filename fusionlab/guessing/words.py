@@ -23,6 +23,10 @@ class Meaning:
     slot: int
 
 
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 #: Words that say so wherever they stand in a name, between delimiters.
 _ANYWHERE = {
     Meaning("ivf", "ir", 0): "ir infrared thermal lwir tir fir nir",
@@ -50,60 +54,18 @@ _ALONE = {
     Meaning("", "C", 2): "c",
     **{Meaning("", str(n), n - 1): str(n) for n in range(1, 10)},
 }
-_NEUTRAL = {
-    "source",
-    "sources",
-    "src",
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "im",
-    "input",
-    "inputs",
-} | {
-    "focus",
-    "exposure",
-    "exposed",
-    "i",
-}
+_NEUTRAL = _set("source sources src image images img imgs im input inputs focus exposure exposed i")
 _INSIDE = ("infrared", "visible", "thermal")
-_TRUTH = {"reference", "ref", "gt", "groundtruth", "truth", "target", "allinfocus", "aif"} | {
-    "fullclear",
-    "clear",
-    "sharp",
-    "label",
-    "labels",
-}
-_PASSED = {
-    "mask",
-    "masks",
-    "seg",
-    "segmentation",
-    "annotation",
-    "annotations",
-    "label",
-    "labels",
-} | {
-    "saliency",
-    "detection",
-    "map",
-    "maps",
-    "decision",
-    "depth",
-    "edge",
-    "warp",
-    "warped",
-    "thumbs",
-    "thumbnails",
-}
-_PARTS = {"train", "training", "trainset", "test", "testing", "testset", "val", "valid"} | {
-    "validation",
-    "eval",
-    "dev",
-    "day",
-    "night",
-}
+_TRUTH = _set(
+    "reference ref gt groundtruth truth target allinfocus aif fullclear clear sharp label labels"
+)
+_PASSED = _set(
+    "mask masks seg segmentation annotation annotations label labels saliency detection map maps "
+    "decision depth edge warp warped thumbs thumbnails"
+)
+_PARTS = _set(
+    "train training trainset test testing testset val valid validation eval dev day night"
+)
 
 _BETWEEN = re.compile(r"[^A-Za-z0-9]+")
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
