@@ -102,17 +102,16 @@ def shipped_recipes() -> dict[str, Path]:
 
 def _find(source: str) -> Path:
     path = Path(source)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
-        if not path.is_file():
-            raise ConfigError(
-                f"{path}: there is no such file; shipped pipelines, by name: "
-                f"{', '.join(shipped_recipes())}"
-            )
+    if path.is_file():
         return path
     known = shipped_recipes()
-    if source not in known:
-        raise UnknownNameError("pipeline", source, known)
-    return known[source]
+    if source in known:  # a folder of that name, such as the demo's, is no pipeline
+        return known[source]
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        raise ConfigError(
+            f"{path}: there is no such file; shipped pipelines, by name: {', '.join(known)}"
+        )
+    raise UnknownNameError("pipeline", source, known)
 
 
 def _value(change: str, text: str) -> Any:

@@ -88,6 +88,12 @@ def test_shipped_pipelines_are_found_by_name():
         read_recipe("nowhere.yaml")
 
 
+def test_a_folder_of_the_name_does_not_hide_a_shipped_pipeline(tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()  # as the demo leaves behind
+    monkeypatch.chdir(tmp_path)
+    assert read_recipe("demo")[0] == "demo"
+
+
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_shipped_pipelines_hold_together(name, tmp_path, monkeypatch):
     here = tmp_path / "here"
