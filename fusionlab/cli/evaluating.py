@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, MetricsOption, WorkersOption, split_names
 from fusionlab.errors import UsageError
 
@@ -20,14 +21,24 @@ def evaluate(
     lab: LabOption = Path("lab"),
     runs: Annotated[
         str | None,
-        typer.Option(help="Runs: RUN,RUN or NAME=RUN+RUN for seeds. Default: all of the lab."),
+        typer.Option(
+            autocompletion=completion.runs,
+            help="Runs: RUN,RUN or NAME=RUN+RUN for seeds. Default: all of the lab.",
+        ),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option(help="A labels manifest, as one more method; may be repeated. Default: all."),
+        typer.Option(
+            autocompletion=completion.labels,
+            help="A labels manifest, as one more method; may be repeated. Default: all.",
+        ),
     ] = None,
     datasets: Annotated[
-        str | None, typer.Option(help="Only these, with commas between. Default: all with scores.")
+        str | None,
+        typer.Option(
+            autocompletion=completion.datasets,
+            help="Only these, with commas between. Default: all with scores.",
+        ),
     ] = None,
     metrics: MetricsOption = None,
     steps: Annotated[

@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, split_names
 from fusionlab.paths import to_place
 
 
 def export(
-    labels: Annotated[str, typer.Option("--labels", help="The labels manifest to export.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", autocompletion=completion.labels, help="The labels manifest to export."
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(

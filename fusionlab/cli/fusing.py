@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption
 from fusionlab.paths import to_place
 
@@ -47,8 +48,9 @@ def fuse(
     task: Annotated[
         str,
         typer.Option(
+            autocompletion=completion.tasks,
             help="ivf, mif, mef or mff: what the network is told, and whose colour the image gets; "
-            "without it the task is unknown, unless the model knows only one."
+            "without it the task is unknown, unless the model knows only one.",
         ),
     ] = "",
     steps: StepsOption = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption
 
 
@@ -20,7 +21,10 @@ def init(
         Path | None, typer.Option(help="The manifest to write; by default NAME.yaml here.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="ivf, mif, mef or mff, where names do not say it.")
+        str | None,
+        typer.Option(
+            autocompletion=completion.tasks, help="ivf, mif, mef or mff, where names do not say it."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the data set; by default the folder's.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, split_names
 from fusionlab.errors import UsageError
 
@@ -21,8 +22,9 @@ def baselines(
     methods: Annotated[
         str | None,
         typer.Option(
+            autocompletion=completion.methods,
             help="Names with commas between; without it all that serve a scene's task, but for "
-            "the plain mean and max, or all commands where some are given."
+            "the plain mean and max, or all commands where some are given.",
         ),
     ] = None,
     command: Annotated[
@@ -37,10 +39,17 @@ def baselines(
         Path | None, typer.Option(metavar="FILE.yaml", help="A file of such programs.")
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Only scenes of this task. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            autocompletion=completion.tasks, help="Only scenes of this task. May be repeated."
+        ),
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option(help="Only scenes of this data set. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            autocompletion=completion.datasets,
+            help="Only scenes of this data set. May be repeated.",
+        ),
     ] = None,
     prefix: Annotated[
         str, typer.Option(help="Stands before the names of the candidates, e.g. own-.")

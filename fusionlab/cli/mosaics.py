@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption
 
 
 def mosaic(
-    labels: Annotated[str, typer.Option("--labels", help="The labels manifest to start from.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", autocompletion=completion.labels, help="The labels manifest to start from."
+        ),
+    ],
     name: Annotated[str, typer.Option("--name", help="Name of the labels manifest to write.")],
     lab: LabOption = Path("lab"),
     lead: Annotated[

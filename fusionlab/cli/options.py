@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.errors import UsageError
 from fusionlab.paths import to_place
 
@@ -25,10 +26,18 @@ LabOption = Annotated[
     ),
 ]
 LabelsOption = Annotated[
-    str | None, typer.Option("--labels", help="Labels manifest; may be left out if there is one.")
+    str | None,
+    typer.Option(
+        "--labels",
+        autocompletion=completion.labels,
+        help="Labels manifest; may be left out if there is one.",
+    ),
 ]
 LearnedOption = Annotated[
-    str | None, typer.Option("--labels", help="The labels manifest to learn from.")
+    str | None,
+    typer.Option(
+        "--labels", autocompletion=completion.labels, help="The labels manifest to learn from."
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -39,7 +48,12 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; by default one a core.")
 ]
 MetricsOption = Annotated[
-    str | None, typer.Option("--metrics", help="Names with commas between, e.g. EN,SD,SSIM.")
+    str | None,
+    typer.Option(
+        "--metrics",
+        autocompletion=completion.metrics,
+        help="Names with commas between, e.g. EN,SD,SSIM.",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption
 
 policies = typer.Typer(rich_markup_mode="rich")
@@ -35,7 +36,10 @@ def list_all(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @policies.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A shipped policy or a YAML file.")],
+    name: Annotated[
+        str,
+        typer.Argument(autocompletion=completion.policies, help="A shipped policy or a YAML file."),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Say in words what a policy does.
@@ -58,16 +62,26 @@ def show(
 
 @policies.command()
 def fit(
-    task: Annotated[str, typer.Option(help="The task whose weights are fitted.")],
+    task: Annotated[
+        str,
+        typer.Option(autocompletion=completion.tasks, help="The task whose weights are fitted."),
+    ],
     out: Annotated[Path, typer.Option(help="YAML file to write the fitted policy to.")],
     lab: LabOption = Path("lab"),
     policy: Annotated[
-        str, typer.Option(help="The policy whose metrics get new weights; all else stays.")
+        str,
+        typer.Option(
+            autocompletion=completion.policies,
+            help="The policy whose metrics get new weights; all else stays.",
+        ),
     ] = "robust",
     truth: Annotated[
         str | None, typer.Option(help="opinion or reference, where the lab has both.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
+    ] = None,
     goal: Annotated[
         str, typer.Option(help="What is made best: regret, or spearman, the order of all.")
     ] = "regret",
@@ -109,7 +123,11 @@ def population(
     out: Annotated[Path, typer.Option(help="YAML file to write the policy to.")],
     lab: LabOption = Path("lab"),
     policy: Annotated[
-        str, typer.Option(help="The policy whose scores are to be placed; all else stays.")
+        str,
+        typer.Option(
+            autocompletion=completion.policies,
+            help="The policy whose scores are to be placed; all else stays.",
+        ),
     ] = "robust",
     as_json: JsonOption = False,
 ) -> None:

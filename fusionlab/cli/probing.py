@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption
 
 if TYPE_CHECKING:
@@ -15,11 +16,20 @@ if TYPE_CHECKING:
 
 
 def probes(
-    labels: Annotated[str, typer.Option("--labels", help="The labels manifest to learn from.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", autocompletion=completion.labels, help="The labels manifest to learn from."
+        ),
+    ],
     lab: LabOption = Path("lab"),
     name: Annotated[str, typer.Option("--name", help="Name of the probes.")] = "probes",
     task: Annotated[
-        str | None, typer.Option(help="Only for this task; by default for all that have labels.")
+        str | None,
+        typer.Option(
+            autocompletion=completion.tasks,
+            help="Only for this task; by default for all that have labels.",
+        ),
     ] = None,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of each of the two stages, at most.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import (
     JsonOption,
     LabelsOption,
@@ -95,10 +96,20 @@ def why(
 
 def diff(
     a: Annotated[
-        str, typer.Argument(metavar="LABELS_A", help="A labels manifest: its name, or its path.")
+        str,
+        typer.Argument(
+            metavar="LABELS_A",
+            autocompletion=completion.labels,
+            help="A labels manifest: its name, or its path.",
+        ),
     ],
     b: Annotated[
-        str, typer.Argument(metavar="LABELS_B", help="Another, which the reasons are told for.")
+        str,
+        typer.Argument(
+            metavar="LABELS_B",
+            autocompletion=completion.labels,
+            help="Another, which the reasons are told for.",
+        ),
     ],
     lab: LabOption = Path("lab"),
     csv: Annotated[Path | None, typer.Option(help="Write every scene to this file as CSV.")] = None,

@@ -8,16 +8,25 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, split_names
 
 
 def refine(
-    labels: Annotated[str, typer.Option("--labels", help="The labels manifest to start from.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", autocompletion=completion.labels, help="The labels manifest to start from."
+        ),
+    ],
     name: Annotated[str, typer.Option("--as", help="Name of the labels manifest to write.")],
     lab: LabOption = Path("lab"),
     tasks: Annotated[
         str | None,
-        typer.Option(help="Refine labels of these tasks only, e.g. ivf,mff; copy the others."),
+        typer.Option(
+            autocompletion=completion.tasks,
+            help="Refine labels of these tasks only, e.g. ivf,mff; copy the others.",
+        ),
     ] = None,
     way: Annotated[
         str,

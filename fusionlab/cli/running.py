@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption
 from fusionlab.errors import UsageError
 
@@ -22,7 +23,11 @@ _NO_STAGES = {"run", "review"}
 def run(
     pipeline: Annotated[
         str | None,
-        typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a shipped pipeline."),
+        typer.Argument(
+            metavar="PIPELINE",
+            autocompletion=completion.pipelines,
+            help="A YAML file, or the name of a shipped pipeline.",
+        ),
     ] = None,
     first: Annotated[str | None, typer.Option("--from", help="Begin with this stage.")] = None,
     last: Annotated[str | None, typer.Option("--until", help="End with this stage.")] = None,

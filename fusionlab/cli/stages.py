@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import (
     JsonOption,
     LabOption,
@@ -27,6 +28,7 @@ def ingest(
             help="Which file is what: YAML files, or names that --list shows. NAME=FOLDER says "
             "where the images lie.",
             show_default=False,
+            autocompletion=completion.manifests,
         ),
     ] = None,
     lab: LabOption = Path("lab"),
@@ -173,7 +175,11 @@ def select(
     name: Annotated[str, typer.Option("--name", help="Name of the labels manifest to write.")],
     lab: LabOption = Path("lab"),
     policy: Annotated[
-        str, typer.Option(help="A shipped policy (see: fusionlab policies) or a YAML file.")
+        str,
+        typer.Option(
+            autocompletion=completion.policies,
+            help="A shipped policy (see: fusionlab policies) or a YAML file.",
+        ),
     ] = "robust",
     normalise: Annotated[
         str | None,
@@ -195,8 +201,13 @@ def select(
     resplit: Annotated[
         bool, typer.Option("--resplit", help="Forget which scenes were for what, and split anew.")
     ] = False,
-    task: Annotated[str | None, typer.Option(help="Only scenes of this task.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
+    task: Annotated[
+        str | None, typer.Option(autocompletion=completion.tasks, help="Only scenes of this task.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Choose and count, but write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fusionlab import terminal
+from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, write_frames
 
 
@@ -16,14 +17,24 @@ def validate(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            help="A shipped policy or a YAML file; may be repeated. Default: all shipped."
+            autocompletion=completion.policies,
+            help="A shipped policy or a YAML file; may be repeated. Default: all shipped.",
         ),
     ] = None,
     against: Annotated[
-        str, typer.Option(help="The policy that all others are compared with, scene by scene.")
+        str,
+        typer.Option(
+            autocompletion=completion.policies,
+            help="The policy that all others are compared with, scene by scene.",
+        ),
     ] = "fusionfm",
-    task: Annotated[str | None, typer.Option(help="Only scenes of this task.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only scenes of this data set.")] = None,
+    task: Annotated[
+        str | None, typer.Option(autocompletion=completion.tasks, help="Only scenes of this task.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
+    ] = None,
     no_trials: Annotated[
         bool,
         typer.Option("--no-trials", help="Measure nothing: use what was measured before."),

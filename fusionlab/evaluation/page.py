@@ -217,8 +217,11 @@ def _board(board: pd.DataFrame) -> Table:
     """Return one row a method and form, the groups side by side."""
     groups = [group for group in GROUPS if (board["group"] == group).any()]
     columns = [Column("kind"), Column("method"), Column("form"), Column("scenes", numeric=True)]
+    placed = bool(board["position"].notna().any())  # over several data sets there is no position
     for group in groups:
-        columns += [Column(f"rank {group}", True), Column(f"position {group}", True)]
+        columns.append(Column(f"rank {group}", True))
+        if placed:
+            columns.append(Column(f"position {group}", True))
         columns.append(Column(f"wins {group}", True, "scenes in which no candidate is better"))
     order = board[board["group"] == ("unseen" if "unseen" in groups else groups[0])]
     rows = []
@@ -229,22 +232,22 @@ def _board(board: pd.DataFrame) -> Table:
         cells = [Cell(first["kind"]), Cell(first["method"]), Cell(form)]
         cells.append(number_cell(first["scenes"]))
         for group in groups:
-            cells += _ranked(mine.loc[group]) if group in mine.index else [number_cell(None)] * 3
+            cells += _ranked(mine.loc[group] if group in mine.index else None, placed)
         rows.append(Row(cells, _KINDS.get(first["kind"], "")))
     return Table(columns, rows)
 
 
-def _ranked(row: pd.Series) -> list[Cell]:
+def _ranked(row: pd.Series | None, placed: bool) -> list[Cell]:
+    if row is None:
+        return [number_cell(None)] * (3 if placed else 2)
     low, high = row["low"], row["high"]
     note = "one scene: no interval" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"
     if row["kind"] not in OURS and pd.isna(low):
         note = ""
     place = "" if pd.isna(row["position"]) else f"of {row['of']}"
-    return [
-        number_cell(-row["rank"], row["beaten"], note, f"{row['rank']:.2f}"),
-        number_cell(row["position"], note=place),
-        number_cell(row["wins"]),
-    ]
+    rank = number_cell(-row["rank"], row["beaten"], note, f"{row['rank']:.2f}")
+    position = [number_cell(row["position"], note=place)] if placed else []
+    return [rank, *position, number_cell(row["wins"])]
 
 
 def _compared(frame: pd.DataFrame) -> Table:

@@ -52,7 +52,8 @@ def _board(rows: pd.DataFrame) -> pd.DataFrame:
         mine = rows[rows["group"] == group].set_index(["method", "form"])
         mine = mine.reindex(pd.MultiIndex.from_frame(first[["method", "form"]]))
         table[group] = [_interval(r) for r in mine[["rank", "low", "high"]].itertuples(index=False)]
-        table[f"place {group}"] = [_place(*r) for r in mine[["position", "of"]].to_numpy()]
+        if rows["position"].notna().any():  # over several data sets there is none
+            table[f"place {group}"] = [_place(*r) for r in mine[["position", "of"]].to_numpy()]
         table[f"wins {group}"] = mine["wins"].to_numpy()
     return table.drop(columns=["level", *([] if table["validation"].any() else ["validation"])])
 
