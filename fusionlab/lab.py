@@ -50,9 +50,10 @@ from fusionlab.schemas import (
 )
 from fusionlab.store import ImageStore, is_safe_name
 from fusionlab.tables import concat, read_labels, read_table, write_table
+from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import pandas as pd
 
@@ -186,10 +187,33 @@ class Lab:
 
     # -- index ------------------------------------------------------------------------------------
 
-    def datasets(self) -> list[tuple[str, str]]:
-        """Return the (task, dataset) pairs that were ingested, sorted."""
-        names = [file.stem.partition("-") for file in self._tables("index")]
-        return sorted((task, dataset) for task, _, dataset in names)
+    def datasets(
+        self, tasks: Collection[str] = (), names: Collection[str] = ()
+    ) -> list[tuple[str, str]]:
+        """Return the (task, dataset) pairs that were ingested, sorted.
+
+        Parameters
+        ----------
+        tasks, names : only those of these tasks, and of these names; all when empty.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such task, or the lab has no such data set.
+        """
+        stems = [file.stem.partition("-") for file in self._tables("index")]
+        pairs = sorted((task, dataset) for task, _, dataset in stems)
+        for task in tasks:
+            get_task(task, "--task")
+        known = {dataset for _, dataset in pairs}
+        for name in names:
+            if name not in known:
+                raise UnknownNameError("data set", name, known, str(self.path))
+        return [
+            (task, dataset)
+            for task, dataset in pairs
+            if (not tasks or task in tasks) and (not names or dataset in names)
+        ]
 
     def index(self, task: str, dataset: str) -> pd.DataFrame:
         """Return the index of one data set: one row an image."""

@@ -24,7 +24,7 @@ from fusionlab.images import luminance, read_image
 from fusionlab.lab import Lab
 
 COMMANDS = {
-    "init": {"--out", "--task", "--name", "--force", "--dry-run", "--json"},
+    "init": {"--out", "--task", "--name", "--each", "--force", "--dry-run", "--json"},
     "ingest": {
         "--lab",
         "--root",
@@ -56,6 +56,9 @@ COMMANDS = {
     "score": {
         "--lab",
         "--metrics",
+        "--task",
+        "--dataset",
+        "--split",
         "--workers",
         "--scheduler",
         "--device",

@@ -25,6 +25,11 @@ def tasks(incomplete: str) -> list[str]:
     return _listed(TASKS, incomplete)
 
 
+def parts(incomplete: str) -> list[str]:
+    """Offer the parts of a split, as a list with commas."""
+    return _listed(("train", "validation", "test"), incomplete)
+
+
 def policies(incomplete: str) -> list[str]:
     """Offer the shipped policies, and YAML files."""
     folder = resources.files("fusionlab") / "selection" / "policies"

@@ -11,6 +11,7 @@ import typer
 from fusionlab import terminal
 from fusionlab.cli import completion
 from fusionlab.cli.options import JsonOption
+from fusionlab.errors import UsageError
 
 
 def init(
@@ -29,6 +30,14 @@ def init(
     name: Annotated[
         str | None, typer.Option(help="Name of the data set; by default the folder's.")
     ] = None,
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each",
+            help="Of a folder that holds several data sets, write a manifest for each that has "
+            "none yet into the folder --out, by default manifests.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the manifest.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Guess and explain; write nothing.")] = False,
     as_json: JsonOption = False,
@@ -41,7 +50,14 @@ def init(
     Nothing is changed in the folder.
 
     Example: fusionlab init ~/data/my_pairs --out my_pairs.yaml
+
+    Example: fusionlab init ~/data --each --out manifests
     """
+    if each:
+        if name is not None:
+            raise UsageError("--name names one data set; with --each their folders name them")
+        _init_each(folder, out or Path("manifests"), task, force, dry_run, as_json)
+        return
     from fusionlab.guessing import guess_manifest, write_guess
     from fusionlab.guessing.explain import as_dict, facts, rows
 
@@ -61,3 +77,35 @@ def init(
         return
     following = f"fusionlab ingest {shlex.quote(str(path))} --lab lab"
     terminal.err.print(f"written: {path}; next: {following}", style="dim", highlight=False)
+
+
+def _init_each(
+    folder: Path, out: Path, task: str | None, force: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Write the manifests of all data sets of a folder; exit with 1 where one has none."""
+    from fusionlab.guessing import guess_each, write_guess
+    from fusionlab.guessing.explain import as_line, line_of
+
+    with terminal.progress("init") as advance:
+        found = guess_each(folder, task, advance)
+    lines, documents = [], []
+    for one in found:
+        state, file = "", None
+        if one.guess is not None:
+            path = out / f"{one.guess.content['dataset']}.yaml"
+            state = "not written" if dry_run else "kept" if path.exists() and not force else ""
+            if not state:
+                write_guess(one.guess, path, force=force)
+            file = None if dry_run else path
+        lines.append(line_of(one, file, state))
+        documents.append(as_line(one, file, state))
+    if as_json:
+        terminal.print_json(documents)
+    else:
+        import pandas as pd
+
+        terminal.print_frame(f"Data sets of {folder}", pd.DataFrame(lines))
+        if not dry_run:
+            terminal.err.print(f"next: fusionlab ingest {out / '*.yaml'} --lab lab", style="dim")
+    if any(one.guess is None for one in found):
+        raise typer.Exit(1)

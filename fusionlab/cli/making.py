@@ -9,7 +9,14 @@ import typer
 
 from fusionlab import terminal
 from fusionlab.cli import completion
-from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, split_names
+from fusionlab.cli.options import (
+    DatasetsOption,
+    JsonOption,
+    LabOption,
+    TasksOption,
+    WorkersOption,
+    split_names,
+)
 from fusionlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,19 +45,8 @@ def baselines(
     commands: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="A file of such programs.")
     ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            autocompletion=completion.tasks, help="Only scenes of this task. May be repeated."
-        ),
-    ] = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option(
-            autocompletion=completion.datasets,
-            help="Only scenes of this data set. May be repeated.",
-        ),
-    ] = None,
+    task: TasksOption = None,
+    dataset: DatasetsOption = None,
     prefix: Annotated[
         str, typer.Option(help="Stands before the names of the candidates, e.g. own-.")
     ] = "",

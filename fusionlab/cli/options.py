@@ -47,6 +47,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; by default one a core.")
 ]
+TasksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", autocompletion=completion.tasks, help="Only scenes of this task. May be repeated."
+    ),
+]
+DatasetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        autocompletion=completion.datasets,
+        help="Only scenes of this data set. May be repeated.",
+    ),
+]
 MetricsOption = Annotated[
     str | None,
     typer.Option(

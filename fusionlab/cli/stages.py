@@ -11,9 +11,11 @@ import typer
 from fusionlab import terminal
 from fusionlab.cli import completion
 from fusionlab.cli.options import (
+    DatasetsOption,
     JsonOption,
     LabOption,
     MetricsOption,
+    TasksOption,
     WorkersOption,
     split_names,
 )
@@ -116,6 +118,15 @@ def ingest(
 def score(
     lab: LabOption = Path("lab"),
     metrics: MetricsOption = None,
+    task: TasksOption = None,
+    dataset: DatasetsOption = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.parts,
+            help="Only scenes that the lab's split has for these, e.g. validation,test.",
+        ),
+    ] = None,
     workers: WorkersOption = None,
     scheduler: Annotated[
         str | None,
@@ -139,22 +150,26 @@ def score(
     --metrics they get those that totals are made of, not the guards.
 
     Example: fusionlab score --lab lab --workers 8
+
+    Example: fusionlab score --lab lab --metrics Qcb,MS_SSIM --split validation,test
     """
     from fusionlab.lab import Lab
-    from fusionlab.scoring import missing
+    from fusionlab.scoring import Only, missing
     from fusionlab.scoring import score as run
 
     opened = Lab.open(lab)
     names = split_names(metrics)
+    only = Only(task or (), dataset or (), split_names(split, "--split") or ())
     report: dict[str, Any] = {}
     for tiled in (False, True) if tiles else (False,):
         if dry_run:
-            found = missing(opened, names, tiles=tiled)
+            found = missing(opened, names, only=only, tiles=tiled)
         else:
             with terminal.progress("score tiles" if tiled else "score") as advance:
                 found = run(
                     opened,
                     names,
+                    only=only,
                     tiles=tiled,
                     workers=workers,
                     scheduler=scheduler,

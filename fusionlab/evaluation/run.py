@@ -18,7 +18,6 @@ from fusionlab.evaluation.ranking import Ranks, rank_all
 from fusionlab.evaluation.seen import check_unseen, parts_of
 from fusionlab.evaluation.tables import write_results
 from fusionlab.evaluation.work import Job, evaluate_scene
-from fusionlab.making.plan import choose_datasets
 from fusionlab.splits import TRAIN, places_of
 from fusionlab.tables import rejects_frame
 
@@ -155,7 +154,7 @@ def _fields(
     fields = []
     for name in labels:
         lab.labels(name)  # there is one of that name
-    for key in choose_datasets(lab, (), datasets):
+    for key in lab.datasets(names=datasets):
         name = "/".join(key)
         if lab.scores(*key).empty and not datasets:
             found.left_out[name] = "has no scores; fusionlab score gives it some"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fusionlab.guessing.each import Found
     from fusionlab.guessing.guess import Guess, Part
+
+
+_LINE = ("task", "scenes", "methods", "left over", "guess")
 
 
 def rows(guess: Guess) -> list[dict[str, str]]:
@@ -51,6 +57,25 @@ def facts(guess: Guess) -> list[tuple[str, Any]]:
         ("guess", guess.sureness),
         *(("note" if number == 0 else "", note) for number, note in enumerate(guess.notes)),
     ]
+
+
+def line_of(found: Found, file: Path | None, state: str) -> dict[str, str]:
+    """Return one data set of several in one row; `state` says what became of its manifest."""
+    guess, line = found.guess, {"folder": found.root.name}
+    if guess is None:
+        return {**line, **dict.fromkeys(_LINE, ""), "manifest": found.problem}
+    tried = guess.tried
+    left = sum(tried.rejected.values())
+    facts = (guess.content["task"], tried.scenes, len(tried.methods), left, guess.sureness)
+    written = " ".join(filter(None, [str(file or ""), f"({state})" if state else ""]))
+    return {**line, **dict(zip(_LINE, map(str, facts), strict=True)), "manifest": written}
+
+
+def as_line(found: Found, file: Path | None, state: str) -> dict[str, Any]:
+    """Return all of the same for JSON."""
+    guess = found.guess
+    known = {"problem": found.problem} if guess is None else as_dict(guess)
+    return {"root": str(found.root), **known, "file": file and str(file), "state": state}
 
 
 def as_dict(guess: Guess) -> dict[str, Any]:

@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 SURE, LIKELY, DOUBTFUL = "sure", "likely", "doubtful"
 
 
+class NoImagesError(FusionLabError):
+    """A folder holds no images."""
+
+
+class SeveralSetsError(UsageError):
+    """A folder holds several data sets."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One row of the explanation.
@@ -109,7 +117,7 @@ def guess_manifest(root: Path, task: str | None = None, name: str | None = None)
     with FileTree(root, walks_into) as tree:
         seen = survey(tree)
         if not seen.images:
-            raise FusionLabError(nothing(root, seen, tree))
+            raise NoImagesError(nothing(root, seen, tree))
         known = recognise(seen, root)
         if known is not None and task in (None, known.shipped.manifest.task):
             return _from_known(known, root, name, seen)
@@ -161,7 +169,7 @@ class _Guesser:
         if not choice.pairs:
             choice = choose(others)
         if choice.rivals:
-            raise UsageError(several(self.root, [*choice.pairs, *choice.rivals]))
+            raise SeveralSetsError(several(self.root, [*choice.pairs, *choice.rivals]))
         if choice.pairs:
             return choice
         self._doubt("no folder or file name says what the sources are: taken by their structure")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fusionlab.ingest.tree import FileTree
 
 
+_SHOWN = 4  # data sets that a message names
+
+
 def words_of_pair(pair: Pair) -> str:
     """Return the words of a pair, quoted."""
     return f"{pair.a.word!r} and {pair.b.word!r}"
@@ -36,14 +39,15 @@ def unwritable(seen: Survey) -> list[str]:
 
 def several(root: Path, pairs: list[Pair]) -> str:
     """Say that a folder holds several data sets, and where."""
-    places = dict.fromkeys(_home(pair) for pair in pairs)
+    places = list(dict.fromkeys(_home(pair) for pair in pairs))
     shown = "; ".join(
         f"fusionlab init {root / place}" if place else f"{words_of_pair(pairs[0])} in {root}"
-        for place in list(places)[:8]
+        for place in places[:_SHOWN]
     )
+    more = f"; and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     return (
-        f"{root}: holds several data sets, whose scenes would be mixed up; take one at a time: "
-        f"{shown}" + (f"; and {len(places) - 8} more" if len(places) > 8 else "")
+        f"{root}: holds several data sets, whose scenes would be mixed up; take all of them, a "
+        f"manifest for each: fusionlab init {root} --each; or one: {shown}{more}"
     )
 
 

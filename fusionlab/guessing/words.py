@@ -55,6 +55,7 @@ _ALONE = {
     **{Meaning("", str(n), n - 1): str(n) for n in range(1, 10)},
 }
 _NEUTRAL = _set("source sources src image images img imgs im input inputs focus exposure exposed i")
+_HOLDERS = _set("data dataset pairs original originals")
 _INSIDE = ("infrared", "visible", "thermal")
 _TRUTH = _set(
     "reference ref gt groundtruth truth target allinfocus aif fullclear clear sharp label labels"
@@ -135,6 +136,12 @@ def is_truth(folder: str, task: str) -> bool:
 def is_passed_over(folder: str) -> bool:
     """Tell whether a folder's name says that it holds neither sources nor fused images."""
     return any(word in _PASSED for part in folder.split("/") for word in words_of(part))
+
+
+def is_usual(name: str) -> bool:
+    """Tell whether a folder's name says that it holds sources or a part, not which data set."""
+    word = name.lower()
+    return is_part(word) or word in _NEUTRAL or word in _HOLDERS
 
 
 def is_part(name: str) -> bool:

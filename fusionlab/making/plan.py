@@ -10,19 +10,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.errors import UnknownNameError
 from fusionlab.made import is_made, note_of, source_stamps
 from fusionlab.making.methods import BY_METHOD, Function
 from fusionlab.making.work import MakeWork, Scene
 from fusionlab.scoring.plan import block_of
-from fusionlab.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
-    from fusionlab.lab import Lab
     from fusionlab.making.methods import Method
 
 #: What one call or task gives back at the most, unless it is one image.
@@ -61,29 +58,6 @@ class DatasetPlan:
 def is_ours(row: Mapping[Any, Any]) -> bool:
     """Tell whether a row of the index is that of an image that a method made here."""
     return is_made(row) and str(row["notes"]).startswith(note_of(BY_METHOD))
-
-
-def choose_datasets(
-    lab: Lab, tasks: Sequence[str], datasets: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Return the data sets of these names and tasks; all where none are named.
-
-    Raises
-    ------
-    UnknownNameError
-        When there is no such task, or the lab has no such data set.
-    """
-    keys = lab.datasets()
-    for task in tasks:
-        get_task(task, "--task")
-    for dataset in datasets:
-        if dataset not in {name for _, name in keys}:
-            raise UnknownNameError("data set", dataset, {n for _, n in keys}, str(lab.path))
-    return [
-        (task, dataset)
-        for task, dataset in keys
-        if (not tasks or task in tasks) and (not datasets or dataset in datasets)
-    ]
 
 
 def plan_dataset(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusionlab.baselines.running import ending_commands
 from fusionlab.errors import UsageError
-from fusionlab.making.plan import DatasetPlan, choose_datasets, plan_dataset, works
+from fusionlab.making.plan import DatasetPlan, plan_dataset, works
 from fusionlab.making.work import Fused, Lost, MakeWork, Outcome, make_batch
 from fusionlab.making.write import Writer, write_rejects
 from fusionlab.scoring.cluster import open_client
@@ -143,7 +143,7 @@ def _plans(
     datasets: Sequence[str],
     prefix: str,
 ) -> list[DatasetPlan]:
-    keys = choose_datasets(lab, tasks, datasets)
+    keys = lab.datasets(tasks, datasets)
     served = {task for method in methods for task in method.tasks}
     if keys and not served & {task for task, _ in keys}:
         named = ", ".join(f"{m.name} ({', '.join(m.tasks)})" for m in methods)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fusionlab.errors import UnknownNameError
 from fusionlab.made import Made, add_made
-from fusionlab.making.plan import choose_datasets, is_ours
+from fusionlab.making.plan import is_ours
 from fusionlab.schemas import REJECTS
 from fusionlab.tables import concat, rejects_frame
 
@@ -101,7 +101,7 @@ def drop(
     with lab.writing():
         found: Counter[str] = Counter()
         known: set[str] = set()
-        for key in choose_datasets(lab, tasks, datasets):
+        for key in lab.datasets(tasks, datasets):
             index = lab.index(*key)
             ours = np.array([is_ours(row) for row in index.to_dict("records")], dtype=bool)
             known |= set(index["name"][ours])

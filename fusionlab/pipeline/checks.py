@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from fusionlab.errors import UsageError
 from fusionlab.ingest import find_manifest, name_and_root
+from fusionlab.lab import Lab
+from fusionlab.splits import check_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,8 @@ def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
     Raises
     ------
     UsageError
-        Names the stage, the manifest, labels or run that is missing, and what there is.
+        Names the stage, the manifest, labels or run that is missing, and what there is; or a scene
+        for test that stands for something else.
     """
     for number, stage in enumerate(stages):
         folders = [path for before in stages[:number] for path in before.paths()]
@@ -33,6 +36,13 @@ def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
                 find_manifest(manifest, stage.values.get("root"))
     if lab is None:
         return  # asking an object store takes as long as the stage itself would
+    for stage in stages:
+        if (
+            stage.use == "select"
+            and not stage.values.get("resplit")
+            and (lab / "lab.json").exists()
+        ):
+            check_test(Lab.open(lab), _listed(stage.values.get("test")))
     labels = {file.stem for file in (lab / "labels").glob("*.parquet")}
     runs = {folder.name for folder in (lab / "runs").glob("*") if folder.is_dir()}
     for stage in stages:
@@ -76,9 +86,12 @@ def _names(stage: Stage, option: str) -> list[str]:
     return found if isinstance(found, list) else [str(found)]
 
 
+def _listed(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def _runs(stage: Stage) -> list[str]:
     """Return the runs that an evaluation names; ``NAME=RUN+RUN`` names several."""
-    given = str(stage.values.get("runs") or "")
-    texts = [text.rpartition("=")[2] for text in given.split(",") if text.strip()]
+    texts = [text.rpartition("=")[2] for text in _listed(stage.values.get("runs"))]
     runs = [run for text in texts for run in text.split("+")]
     return [run.strip() for run in runs if "/" not in run]

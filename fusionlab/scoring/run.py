@@ -7,7 +7,6 @@ the tables at the end are the same bytes whatever the workers, their order and t
 
 from __future__ import annotations
 
-import glob
 import itertools
 import time
 import uuid
@@ -20,8 +19,10 @@ import pandas as pd
 
 from fusionlab import metrics as metric_library
 from fusionlab.paths import remove_tree
+from fusionlab.schemas import REJECTS
 from fusionlab.scoring.cluster import open_client
 from fusionlab.scoring.kinds import IMAGES, TILE_BY_TILE, Kind
+from fusionlab.scoring.only import EVERYTHING, Only
 from fusionlab.scoring.plan import ScenePlan, batches, stamps_of
 from fusionlab.scoring.work import Failed, Measured, Outcome, SceneWork
 from fusionlab.tables import concat, read_table, rejects_frame, write_table
@@ -52,7 +53,7 @@ class ScoreReport:
 
     Attributes
     ----------
-    scenes, candidates : in the lab, decoys not counted.
+    scenes, candidates : that were asked for, decoys not counted.
     measured : candidates and decoys that this run measured; the others had their scores already.
     nan : metric -> scores that are not a number.
     rejected : reason code -> rows.
@@ -75,6 +76,7 @@ def score(
     lab: Lab,
     metrics: Sequence[str] | None = None,
     *,
+    only: Only = EVERYTHING,
     tiles: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -86,6 +88,7 @@ def score(
     Parameters
     ----------
     metrics : names; `DEFAULT` when None, of tiles those that are no guards.
+    only : which scenes; all by default.
     tiles : measure them on the tiles of their scenes (`fusionlab.tiling`) instead of whole.
     workers : threads of this process; as many as there are cores by default.
     scheduler : address of a Dask scheduler that runs already, e.g. ``tcp://127.0.0.1:8786``; its
@@ -97,9 +100,9 @@ def score(
     Raises
     ------
     UnknownNameError
-        When there is no such metric.
+        When there is no such metric, task, data set or part of the split.
     LabError
-        When another process writes to the lab.
+        When another process writes to the lab, or parts are asked for that it has not.
     UsageError
         When there is no such scheduler or device.
     """
@@ -111,34 +114,41 @@ def score(
 
         check_device(device)
     with lab.writing():
-        plans = {key: kind.plan(lab.index(*key)) for key in lab.datasets()}
+        chosen = only.chooser(lab)
+        plans = {key: kind.plan(lab.index(*key)) for key in only.keys(lab)}
         kept = {key: standing_scores(lab, kind, key, plans[key], wanted) for key in plans}
-        total = sum(_count_missing(plans[key], kept[key], wanted) for key in plans)
+        asked = {key: chosen(plans[key]) for key in plans}
+        total = sum(_count_missing(asked[key], kept[key], wanted) for key in plans)
         failures: list[Failed] = []
         if total:
-            works = (work for key in plans for work in _missing(plans[key], kept[key], wanted))
+            works = (work for key in plans for work in _missing(asked[key], kept[key], wanted))
             advance = on_progress or (lambda _done, _total: None)
             with open_client(workers, scheduler) as client:
                 failures = measure_works(
                     lab, kind, client, works, device, lambda n: advance(n, total)
                 )
-        report = _finish(lab, kind, plans, wanted, failures)
+        report = _finish(lab, kind, plans, asked, wanted, failures)
     report.measured = total
     report.seconds = round(time.monotonic() - start, 3)
     return report
 
 
 def missing(
-    lab: Lab, metrics: Sequence[str] | None = None, *, tiles: bool = False
+    lab: Lab,
+    metrics: Sequence[str] | None = None,
+    *,
+    only: Only = EVERYTHING,
+    tiles: bool = False,
 ) -> dict[str, Any]:
     """Return what `score` would have to measure, without measuring it."""
     kind = TILE_BY_TILE if tiles else IMAGES
     wanted = metric_library.resolve(metrics or kind.default)
     counts = {}
-    for key in lab.datasets():
+    chosen = only.chooser(lab)
+    for key in only.keys(lab):
         plans = kind.plan(lab.index(*key))
         standing = standing_scores(lab, kind, key, plans, wanted)
-        counts["/".join(key)] = _count_missing(plans, standing, wanted)
+        counts["/".join(key)] = _count_missing(chosen(plans), standing, wanted)
     return {
         "metrics": [metric.name for metric in wanted],
         "to_measure": sum(counts.values()),
@@ -150,7 +160,8 @@ def standing_scores(
     lab: Lab, kind: Kind, key: Dataset, plans: list[ScenePlan], wanted: Sequence[Metric]
 ) -> pd.DataFrame:
     """Return the scores of one data set that still stand, of this run's metrics and of others."""
-    scores = concat([kind.read(lab, *key), _parts(lab, kind, key)], kind.schema)
+    parts = [read_table(file, kind.schema) for file in _parts(lab, kind, key)]
+    scores = concat([kind.read(lab, *key), *parts], kind.schema)
     known = set(metric_library.names()) & set(scores["metric"].unique())
     metrics = [metric_library.get(name) for name in known | {metric.name for metric in wanted}]
     rows_of = scores.groupby("scene", sort=False).indices
@@ -162,12 +173,14 @@ def standing_scores(
     return scores[stands].drop_duplicates(list(kind.schema.key), ignore_index=True)
 
 
-def _parts(lab: Lab, kind: Kind, key: Dataset) -> pd.DataFrame:
-    """Return what finished batches have left of one data set."""
-    name = glob.escape(f"{key[0]}-{key[1]}-")  # a data set's name may hold brackets and stars
-    files: list[Place] = [*kind.parts(lab).glob(f"{name}*.parquet")]
-    files.sort(key=str)
-    return concat([read_table(file, kind.schema) for file in files], kind.schema)
+def _parts(lab: Lab, kind: Kind, key: Dataset) -> list[Place]:
+    """Return the files that finished batches have left of one data set."""
+    files: list[Place] = [*kind.parts(lab).glob("[!.]*.parquet")]
+    return sorted((file for file in files if _dataset_of(file) == "-".join(key)), key=str)
+
+
+def _dataset_of(part: Place) -> str:
+    return part.stem.rpartition("-")[0]
 
 
 def _missing(
@@ -257,20 +270,32 @@ def _finish(
     lab: Lab,
     kind: Kind,
     plans: dict[Dataset, list[ScenePlan]],
+    asked: dict[Dataset, list[ScenePlan]],
     wanted: Sequence[Metric],
     failures: list[Failed],
 ) -> ScoreReport:
     """Merge the parts into one table a data set, write the rejects, and count."""
+    rejects = lab.rejects()
+    old = rejects[rejects["stage"] == kind.stage]
     report = ScoreReport([metric.name for metric in wanted])
     for key, scenes in plans.items():
         scores = standing_scores(lab, kind, key, scenes, wanted)
         kind.write(lab, *key, scores)
+        for part in _parts(lab, kind, key):
+            part.unlink(missing_ok=True)
         mine = [reject_row(f) for f in failures if (f.task, f.dataset) == key]
-        lab.replace_rejects(kind.stage, *key, rejects_frame(kind.stage, *key, mine))
-        report.scenes += len(scenes)
-        report.candidates += sum(b is not None for plan in scenes for _, b in plan.candidates)
+        new = rejects_frame(kind.stage, *key, mine)
+        tried = {plan.scene for plan in asked[key]}
+        others = old[(old["task"] == key[0]) & (old["dataset"] == key[1])]
+        others = others[~others["scene"].isin(tried)]
+        lab.replace_rejects(kind.stage, *key, concat([others, new], REJECTS))
+        report.scenes += len(tried)
+        report.candidates += sum(b is not None for plan in asked[key] for _, b in plan.candidates)
         _count_nan(scores[scores["metric"].isin(report.metrics)], report.nan)
-    remove_tree(kind.parts(lab))
+    known = {"-".join(key) for key in lab.datasets()}
+    left = [part for part in kind.parts(lab).glob("[!.]*.parquet") if _dataset_of(part) in known]
+    if not left:  # what else is there was left by writers that were killed
+        remove_tree(kind.parts(lab))
     report.rejected = dict(sorted(Counter(f.reason for f in failures).items()))
     return report
 

@@ -1,7 +1,7 @@
 """Which scenes are learned from, which judge progress, and which are kept for the end."""
 
 from fusionlab.splits.rule import PARTS, TEST, TRAIN, VALIDATION, SplitRule, parse_shares
-from fusionlab.splits.standing import Split, completed, plan_split
+from fusionlab.splits.standing import Split, check_test, completed, plan_split
 from fusionlab.splits.ties import groups_of, places_of, ties_of
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "VALIDATION",
     "Split",
     "SplitRule",
+    "check_test",
     "completed",
     "groups_of",
     "parse_shares",

@@ -103,14 +103,27 @@ def plan_split(
     return Split(wanted, found, pd.DataFrame(rows, columns=SPLITS.columns.names))
 
 
+def check_test(lab: Lab, test: Sequence[str]) -> None:
+    """Refuse names for test of which a scene stands for something else, before anything is done.
+
+    Raises
+    ------
+    UsageError
+        Names the first such scene; names that the lab does not know yet are no error.
+    """
+    standing, _ = _standing(lab)
+    asked = tuple(f"{name}/" for name in test)
+    _check_test(lab, [place for place in standing if f"{place}/".startswith(asked)], standing)
+
+
 def _check_test(lab: Lab, named: Iterable[str], standing: Mapping[str, str]) -> None:
     """Refuse scenes for test that runs may have learned from, or been judged by."""
     other = sorted(place for place in named if standing.get(place, TEST) != TEST)
     if other:
         raise UsageError(
-            f"{lab.path}: {len(other)} scenes for test stand for something else already (first: "
-            f"{other[0]}, {standing[other[0]]}), and no scene that stands moves; forget what "
-            "stands with --resplit, and train again"
+            f"{lab.path}: asked for as test, but for something else already: {len(other)} scenes, "
+            f"the first {other[0]} (for {standing[other[0]]}). No scene that stands moves; forget "
+            "what stands with --resplit, and train again"
         )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 from helpers import write_dataset
 from typer.testing import CliRunner
@@ -126,6 +127,17 @@ def test_all_is_checked_before_anything_starts(toy):
     assert "'scnd' is not in the lab" in run(toy, "--set", "tables.labels=scnd", code=2)
     assert "absent.yaml" in run(toy, "--set", f"ingest.manifests={toy}/absent.yaml", code=2)
     assert not (toy / "lab").exists()
+
+
+def test_a_scene_for_test_that_stands_for_something_else_is_told_at_once(toy):
+    run(toy)
+    split = pd.read_parquet(toy / "lab" / "splits.parquet").set_index("scene")["split"]
+    learned = split.index[split == "train"][0]
+    wrong = ("--set", f"select.test=ivf/toy/{learned}")
+    before = len(records(toy))
+    assert f"first ivf/toy/{learned} (for train)" in " ".join(run(toy, *wrong, code=2).split())
+    assert len(records(toy)) == before
+    run(toy, *wrong, "--set", "select.resplit=true")
 
 
 def test_a_failure_is_recorded_and_the_next_run_goes_on_there(toy):

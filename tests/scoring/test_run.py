@@ -21,9 +21,11 @@ from fusionlab.errors import LabError, UnknownNameError, UsageError
 from fusionlab.images import luminance, read_image
 from fusionlab.ingest import ingest, load_manifest
 from fusionlab.lab import Lab
-from fusionlab.scoring import missing, score
+from fusionlab.scoring import Only, missing, score
 from fusionlab.scoring import run as scoring_run
+from fusionlab.selection import load_policy, select
 from fusionlab.store import Address
+from fusionlab.tables import rejects_frame
 
 FIVE = ["EN", "SD", "SSIM", "Qabf", "VIF"]
 DECOYS = list(decoys.DECOYS)
@@ -218,6 +220,60 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     report = score(lab, ["EN", "SD", "Qabf"])
     assert report.measured == (6 - kept) * 8  # no finished batch is measured twice
     assert tree_bytes(lab.path / "scores") == tree_bytes(whole.path / "scores")
+    assert not lab.score_parts.exists()
+
+
+def test_only_the_data_sets_that_are_named_are_measured(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=1)
+    ingest(*load_manifest(write_dataset(tmp_path / "images", dataset="toy-b", scenes=1)), lab)
+    counted = missing(lab, ["EN"], only=Only(datasets=["toy"]))
+    assert list(counted["by_dataset"]) == ["ivf/toy"]
+    assert score(lab, ["EN"], only=Only(datasets=["toy"])).measured == counted["to_measure"] == 8
+    assert lab.scores("ivf", "toy-b").empty
+    assert score(lab, ["EN"], only=Only(tasks=["ivf"])).measured == 8
+    with pytest.raises(UnknownNameError, match="Did you mean 'toy'"):
+        score(lab, only=Only(datasets=["toi"]))
+
+
+def test_only_the_scenes_of_some_parts_of_the_split_are_measured(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=6)
+    with pytest.raises(LabError, match="has no split yet"):
+        score(lab, ["SF"], only=Only(parts=["test"]))
+    score(lab)
+    select(lab, load_policy("fusionfm"), "first", test=["ivf/toy/s1", "ivf/toy/s4"])
+    split = lab.splits().set_index("scene")["split"]
+    mine = sorted(split.index[split == "test"])
+    assert {"s1", "s4"} <= set(mine) < {f"s{i}" for i in range(6)}
+    report = score(lab, ["SF"], only=Only(parts=["test"]))
+    assert (report.scenes, report.measured) == (len(mine), 8 * len(mine))
+    scores = lab.scores("ivf", "toy")
+    assert sorted(scores.loc[scores["metric"] == "SF", "scene"].unique()) == mine
+    with pytest.raises(UnknownNameError, match="Did you mean 'test'"):
+        score(lab, only=Only(parts=["tests"]))
+
+
+def test_a_run_over_a_part_keeps_the_rejects_of_the_others(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=4)
+    score(lab)
+    select(lab, load_policy("fusionfm"), "first", test=["ivf/toy/s1"])
+    kept = {"scene": "s0", "role": "method", "name": "mean", "reason": "worker_died"}
+    gone = {**kept, "scene": "s1"}
+    lab.replace_rejects("score", "ivf", "toy", rejects_frame("score", "ivf", "toy", [kept, gone]))
+    score(lab, ["SF"], only=Only(parts=["test"]))
+    rejects = lab.rejects()
+    assert "s0" in set(rejects["scene"])
+    assert "s1" not in set(rejects["scene"])
+
+
+def test_a_run_over_one_data_set_keeps_what_a_killed_one_left_of_another(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, scenes=3)
+    ingest(*load_manifest(write_dataset(tmp_path / "images", dataset="toy-b", scenes=3)), lab)
+    command = [sys.executable, "-c", _KILLED_AFTER, str(lab.path), "1", "after"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    left = {file.stem.rpartition("-")[0] for file in lab.score_parts.glob("*.parquet")}
+    named = {"ivf-toy": "toy-b", "ivf-toy-b": "toy"}[left.pop()]
+    assert score(lab, ["EN", "SD", "Qabf"], only=Only(datasets=[named])).measured == 3 * 8
+    assert score(lab, ["EN", "SD", "Qabf"]).measured == 2 * 8
     assert not lab.score_parts.exists()
 
 
