@@ -36,12 +36,9 @@ def check_stages(stages: Sequence[Stage], lab: Path | None) -> None:
                 find_manifest(manifest, stage.values.get("root"))
     if lab is None:
         return  # asking an object store takes as long as the stage itself would
+    there = (lab / "lab.json").exists()
     for stage in stages:
-        if (
-            stage.use == "select"
-            and not stage.values.get("resplit")
-            and (lab / "lab.json").exists()
-        ):
+        if there and stage.use == "select" and not stage.values.get("resplit"):
             check_test(Lab.open(lab), _listed(stage.values.get("test")))
     labels = {file.stem for file in (lab / "labels").glob("*.parquet")}
     runs = {folder.name for folder in (lab / "runs").glob("*") if folder.is_dir()}
