@@ -9,13 +9,11 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
 shift
-mkdir -p "$out/manifests"
 for folder in "$here"/../../shared/train/*/*/; do
     task=$(basename "$(dirname "$folder")")
     name=t_$(basename "$folder")
     [ -e "$out/manifests/$task-$name.yaml" ] ||
         fusionlab init "$folder" --task "$task" --name "$name" --out "$out/manifests/$task-$name.yaml" > /dev/null
 done
-manifests=$(ls "$here"/manifests/*.yaml "$out"/manifests/*.yaml | paste -s -d ,)
-fusionlab run all_in_one --set "lab=$out/lab" --set "ingest.manifests=[$manifests]" \
+fusionlab run all_in_one --set "lab=$out/lab" --set "ingest.manifests=[$here/manifests,$out/manifests]" \
     --set test=ivf/vifb,mif/harvard_ct_mri,mff/lytro,mef/mefdb "$@"

@@ -106,6 +106,6 @@ def _init_each(
 
         terminal.print_frame(f"Data sets of {folder}", pd.DataFrame(lines))
         if not dry_run:
-            terminal.err.print(f"next: fusionlab ingest {out / '*.yaml'} --lab lab", style="dim")
+            terminal.err.print(f"next: fusionlab ingest {out} --lab lab", style="dim")
     if any(one.guess is None for one in found):
         raise typer.Exit(1)

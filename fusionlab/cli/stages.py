@@ -27,8 +27,8 @@ def ingest(
         list[str] | None,
         typer.Argument(
             metavar="MANIFEST",
-            help="Which file is what: YAML files, or names that --list shows. NAME=FOLDER says "
-            "where the images lie.",
+            help="Which file is what: YAML files, a folder of them, or names that --list shows. "
+            "NAME=FOLDER says where the images lie.",
             show_default=False,
             autocompletion=completion.manifests,
         ),
@@ -81,7 +81,7 @@ def ingest(
     if show_list:
         _list_manifests(as_json)
         return
-    from fusionlab.ingest import ALIGN_RULES, Checks, find_manifest, preview
+    from fusionlab.ingest import ALIGN_RULES, Checks, find_manifest, listed_manifests, preview
     from fusionlab.ingest import ingest as run
     from fusionlab.lab import Lab
 
@@ -90,7 +90,7 @@ def ingest(
     some = {"all": ALIGN_RULES, "none": ()}
     rules = some[align] if align in some else split_names(align, "--align") or ()
     checks = Checks(match, tuple(rules), keep_displaced)
-    loaded = [find_manifest(name, root) for name in manifests]
+    loaded = [find_manifest(name, root) for name in listed_manifests(manifests)]
     if dry_run:
         _print_reports([preview(manifest, folder) for manifest, folder in loaded], as_json)
         return

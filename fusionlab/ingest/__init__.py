@@ -4,7 +4,13 @@ from fusionlab.ingest.checks import ALIGN_RULES, Checks
 from fusionlab.ingest.load import ingest, preview
 from fusionlab.ingest.manifest import Manifest, load_manifest
 from fusionlab.ingest.report import IngestReport
-from fusionlab.ingest.shipped import Shipped, find_manifest, name_and_root, shipped_manifests
+from fusionlab.ingest.shipped import (
+    Shipped,
+    find_manifest,
+    listed_manifests,
+    name_and_root,
+    shipped_manifests,
+)
 
 __all__ = [
     "ALIGN_RULES",
@@ -14,6 +20,7 @@ __all__ = [
     "Shipped",
     "find_manifest",
     "ingest",
+    "listed_manifests",
     "load_manifest",
     "name_and_root",
     "preview",

@@ -13,7 +13,7 @@ from fusionlab.ingest.manifest import Manifest, load_manifest
 from fusionlab.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -50,6 +50,26 @@ def name_and_root(text: str) -> tuple[str, Path | None]:
     if not equals or Path(text).is_file():
         return text, None
     return name, Path(folder).expanduser()
+
+
+def listed_manifests(names: Iterable[str]) -> list[str]:
+    """Return names and files of manifests, those in a folder in its place, sorted.
+
+    Raises
+    ------
+    UsageError
+        When a folder holds none.
+    """
+    known, found = shipped_manifests(), []
+    for name in names:
+        if name in known or not Path(name).is_dir():
+            found.append(name)
+            continue
+        files = sorted(str(p) for p in Path(name).iterdir() if p.name.endswith(_ENDINGS))
+        if not files:
+            raise UsageError(f"{name}: is a folder without manifests ({' or '.join(_ENDINGS)})")
+        found += files
+    return found
 
 
 def find_manifest(name: str, root: Path | None = None) -> tuple[Manifest, Path]:

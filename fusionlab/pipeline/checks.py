@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionlab.errors import UsageError
-from fusionlab.ingest import find_manifest, name_and_root
+from fusionlab.ingest import find_manifest, listed_manifests, name_and_root
 from fusionlab.lab import Lab
 from fusionlab.splits import check_test
 
@@ -64,7 +64,8 @@ def image_folders(stage: Stage) -> list[Path]:
 
 
 def _manifests(stage: Stage) -> list[str]:
-    return list(stage.values.get("manifests") or ()) if stage.use == "ingest" else []
+    given = stage.values.get("manifests") if stage.use == "ingest" else None
+    return listed_manifests(given or ())
 
 
 def _check(stage: Stage, kind: str, wanted: Sequence[str], known: set[str]) -> None:

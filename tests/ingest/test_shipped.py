@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fusionlab.cli import app
 from fusionlab.errors import ConfigError, UnknownNameError, UsageError
-from fusionlab.ingest import find_manifest, ingest, shipped_manifests
+from fusionlab.ingest import find_manifest, ingest, listed_manifests, shipped_manifests
 from fusionlab.ingest.find import find
 from fusionlab.ingest.tree import FileTree
 from fusionlab.lab import Lab
@@ -74,6 +74,18 @@ def test_a_folder_of_a_shipped_name_does_not_hide_it(tmp_path, monkeypatch):
     layout.write(tmp_path).rename(tmp_path / "vifb")
     manifest, root = find_manifest("vifb", Path("vifb"))
     assert (manifest.dataset, root) == ("vifb", Path("vifb"))
+
+
+def test_a_folder_stands_for_the_manifests_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine/b.yaml", "mine/a.yml", "mine/notes.txt", "msrs/c.yaml"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    found = listed_manifests(["mine", "msrs", "lytro=x", "other.yaml"])
+    assert found == ["mine/a.yml", "mine/b.yaml", "msrs", "lytro=x", "other.yaml"]
+    Path("empty").mkdir()
+    with pytest.raises(UsageError, match="empty: is a folder without manifests"):
+        listed_manifests(["empty"])
 
 
 def test_list_and_dry_run_by_name(tmp_path):
