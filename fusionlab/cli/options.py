@@ -47,6 +47,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; by default one a core.")
 ]
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", autocompletion=completion.tasks, help="Only scenes of this task."),
+]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", autocompletion=completion.datasets, help="Only scenes of this data set."
+    ),
+]
 TasksOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,7 +10,7 @@ import typer
 
 from fusionlab import terminal
 from fusionlab.cli import completion
-from fusionlab.cli.options import JsonOption, LabOption
+from fusionlab.cli.options import DatasetOption, JsonOption, LabOption
 
 policies = typer.Typer(rich_markup_mode="rich")
 
@@ -78,10 +78,7 @@ def fit(
     truth: Annotated[
         str | None, typer.Option(help="opinion or reference, where the lab has both.")
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
-    ] = None,
+    dataset: DatasetOption = None,
     goal: Annotated[
         str, typer.Option(help="What is made best: regret, or spearman, the order of all.")
     ] = "regret",

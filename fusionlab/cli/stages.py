@@ -11,10 +11,12 @@ import typer
 from fusionlab import terminal
 from fusionlab.cli import completion
 from fusionlab.cli.options import (
+    DatasetOption,
     DatasetsOption,
     JsonOption,
     LabOption,
     MetricsOption,
+    TaskOption,
     TasksOption,
     WorkersOption,
     split_names,
@@ -216,13 +218,8 @@ def select(
     resplit: Annotated[
         bool, typer.Option("--resplit", help="Forget which scenes were for what, and split anew.")
     ] = False,
-    task: Annotated[
-        str | None, typer.Option(autocompletion=completion.tasks, help="Only scenes of this task.")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
-    ] = None,
+    task: TaskOption = None,
+    dataset: DatasetOption = None,
     dry_run: Annotated[bool, typer.Option(help="Choose and count, but write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,14 @@ import typer
 
 from fusionlab import terminal
 from fusionlab.cli import completion
-from fusionlab.cli.options import JsonOption, LabOption, WorkersOption, write_frames
+from fusionlab.cli.options import (
+    DatasetOption,
+    JsonOption,
+    LabOption,
+    TaskOption,
+    WorkersOption,
+    write_frames,
+)
 
 
 def validate(
@@ -28,13 +35,8 @@ def validate(
             help="The policy that all others are compared with, scene by scene.",
         ),
     ] = "fusionfm",
-    task: Annotated[
-        str | None, typer.Option(autocompletion=completion.tasks, help="Only scenes of this task.")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.datasets, help="Only scenes of this data set."),
-    ] = None,
+    task: TaskOption = None,
+    dataset: DatasetOption = None,
     no_trials: Annotated[
         bool,
         typer.Option("--no-trials", help="Measure nothing: use what was measured before."),
