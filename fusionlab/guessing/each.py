@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from fusionlab.guessing.guess import Guess, NoImagesError, SeveralSetsError, gue
 from fusionlab.guessing.words import is_usual
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _NOT_LITERAL = set("{}*")
@@ -35,7 +34,7 @@ class Found:
 def guess_each(
     root: Path, task: str | None = None, on_progress: Callable[[int, int], None] | None = None
 ) -> list[Found]:
-    """Guess the manifests of all data sets below `root`, sorted by folder; no two have one name.
+    """Guess the manifests of all data sets below `root`, sorted by folder.
 
     Raises
     ------
@@ -45,16 +44,36 @@ def guess_each(
     places = list(_places(root, task))
     if places in ([], [root]):
         return [Found(root, guess_manifest(root, task))]
-    names = Counter(place.name for place in places)
-    found = []
+    names = _names(root, places)
+    found: list[Found] = []
+    taken: set[str] = set()
     for number, place in enumerate(places):
         if on_progress is not None:
             on_progress(number, len(places))
-        name = f"{place.parent.name}_{place.name}" if names[place.name] > 1 else None
         try:
-            found.append(Found(place, guess_manifest(place, task, name)))
+            guess = guess_manifest(place, task, names[place])
+            if guess.content["dataset"] in taken:  # as of two copies of a public benchmark
+                guess = guess_manifest(place, task, "_".join(place.relative_to(root).parts))
         except FusionLabError as error:
             found.append(Found(place, None, str(error)))
+            continue
+        taken.add(guess.content["dataset"])
+        found.append(Found(place, guess))
+    return found
+
+
+def _names(root: Path, places: Sequence[Path]) -> dict[Path, str | None]:
+    """Name each data set by as many of its folders, the last first, as tell it from the others.
+
+    None where the last one does: a public benchmark then keeps its usual name.
+    """
+    parts = {place: place.relative_to(root).parts for place in places}
+    found: dict[Path, str | None] = {}
+    for place, mine in parts.items():
+        others = [theirs for other, theirs in parts.items() if other != place]
+        depths = range(1, len(mine) + 1)
+        depth = next((d for d in depths if all(o[-d:] != mine[-d:] for o in others)), len(mine))
+        found[place] = "_".join(mine[-depth:]) if depth > 1 else None
     return found
 
 
@@ -84,4 +103,6 @@ def _below(guess: Guess) -> bool:
 
 
 def _children(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []  # an archive is taken whole
     return sorted(path for path in folder.iterdir() if path.is_dir())

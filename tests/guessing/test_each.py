@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from fusionlab.cli import app
-from fusionlab.errors import FusionLabError
+from fusionlab.errors import FusionLabError, UsageError
 from fusionlab.guessing import guess_each
 from fusionlab.ingest import load_manifest
 
@@ -37,6 +38,19 @@ def test_every_data_set_has_its_manifest_and_its_name(folder: Path) -> None:
     assert [c["dataset"] for c in content.values()] == ["street", "mef_desk", "mff_desk"]
     assert [c["task"] for c in content.values()] == ["ivf", "mef", "mff"]
     assert [one.guess.tried.scenes for one in found.values() if one.guess] == [3, 2, 3]
+
+
+def test_as_many_folders_as_it_takes_name_a_data_set(tmp_path: Path) -> None:
+    for place in ("x/mine/desk", "y/mine/desk", "y/other"):
+        write(tmp_path / place, "mff", each(["1", "2"], A="{s}_A.png", B="{s}_B.png"))
+    names = [one.guess.content["dataset"] for one in guess_each(tmp_path) if one.guess]
+    assert names == ["x_mine_desk", "y_mine_desk", "other"]
+
+
+def test_an_archive_of_several_data_sets_says_so(folder: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", folder)
+    with pytest.raises(UsageError, match="holds several data sets"):
+        guess_each(Path(archive))
 
 
 def test_one_data_set_is_one_guess(folder: Path) -> None:
