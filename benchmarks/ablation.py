@@ -117,8 +117,9 @@ def table_of(rows: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
         for measure in measures:
             values = wide[measure]
             line[measure] = round(float(values[variant].mean()), 4)
-            gap = (values[variant] - values["flow"]).dropna().groupby("place").mean()
-            line[f"{measure} - flow"] = "" if variant == "flow" else str(bootstrap_mean(gap))
+            if "flow" in values and variant != "flow":
+                gap = (values[variant] - values["flow"]).dropna().groupby("place").mean()
+                line[f"{measure} - flow"] = str(bootstrap_mean(gap))
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -148,9 +149,9 @@ def main() -> None:
     held = curated.only([e.place for e in curated.examples if e.place.startswith(inside)])
     rows = rows_of(curated, held, base, args)
     rows.to_parquet(args.out / "ablation.parquet", index=False)
-    print(f"\n{len(held)} scenes held out, {args.steps} steps, seeds {args.seeds}")
-    print(table_of(rows, ("PSNR", "PSNR_local")).to_string(index=False))
-    print(table_of(rows, [m for m in MEASURES if "PSNR" not in m]).to_string(index=False))
+    print(f"\n{len(held)} scenes held out, {base.steps} steps, seeds {args.seeds}")
+    for measures in (("PSNR", "PSNR_local"), [m for m in MEASURES if "PSNR" not in m]):
+        print(table_of(rows, measures).fillna("").to_string(index=False))
     by_task = rows.pivot_table(index="variant", columns="task", values="PSNR_local", sort=False)
     print(by_task.round(2).to_string())
     with np.printoptions(precision=3):
