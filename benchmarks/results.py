@@ -47,6 +47,8 @@ def stages(lab: Path) -> None:
         if "reports" in report:  # of ingest: one a data set
             report = pd.DataFrame(report["reports"])[["scenes", "added"]].sum().to_dict()
             report = {"scenes": report["scenes"], "images": report["added"]}
+        if isinstance(report.get("scenes"), dict):  # of training: by task
+            report = {**report, "scenes": sum(report["scenes"].values())}
         told = {key: value for key, value in report.items() if key in (*TOLD, "images")}
         words = ", ".join(f"{key} {value}" for key, value in told.items())
         rows.append((name, words, f"{stage['seconds'] / 60:.1f} min"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
@@ -56,6 +57,7 @@ def rank_figure(rows: pd.DataFrame, caption: str) -> Figure | None:
 
 def _dots(rows: pd.DataFrame, kind: str, level: bool) -> Any:
     colour, size, named = _LOOK[kind]
+    rows = rows.sort_values("rank_x", ascending=False)
     names = [
         f"{escape(m)}{'' if level or kind not in OURS else ' (lossless)'}" for m in rows["method"]
     ]
@@ -66,11 +68,17 @@ def _dots(rows: pd.DataFrame, kind: str, level: bool) -> Any:
         error_y=_bars(rows, "y", colour),
         mode="markers+text" if named else "markers",
         text=names,
-        textposition="top right",
+        textposition=_beside(len(rows), level),
         marker={"color": colour, "size": size, "symbol": "circle" if level else "circle-open"},
         hovertemplate="%{text}: %{x:.2f} seen, %{y:.2f} unseen<extra></extra>",
         cliponaxis=False,
     )
+
+
+def _beside(count: int, level: bool) -> list[str]:
+    """Place the names of neighbours apart: right and left in turn, those of hollow dots below."""
+    edge = "top" if level else "bottom"
+    return [f"{edge} {side}" for side in islice(cycle(("right", "left")), count)]
 
 
 def _bars(rows: pd.DataFrame, axis: str, colour: str) -> dict[str, Any]:
