@@ -136,7 +136,7 @@ class Manifest(Config):
     reference: _Patterns = ()
     group: Annotated[Grouping | None, BeforeValidator(_as_grouping)] = None
     opinions: OpinionFile | None = None
-    ignore: tuple[str, ...] = ()
+    ignore: _Patterns = ()
     data_range: Annotated[_Numbers, BeforeValidator(_by_role)] = Field(default_factory=dict)
     window: _Numbers = Field(default_factory=dict)
 

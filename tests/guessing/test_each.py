@@ -104,6 +104,19 @@ def test_manifests_are_written_once_and_what_was_changed_by_hand_is_kept(
     assert load_manifest(files[0])[0].task == "mef"
 
 
+def test_what_was_written_is_read_back_as_it_was_guessed(folder: Path, tmp_path: Path) -> None:
+    masks = each(["1", "2", "3"], A="masks/{s}.png")
+    write(folder / "ivf" / "street", "mff", masks)
+    out = tmp_path / "m"
+    assert init(folder, "--each", "--out", out)[0] == 0
+    for one in guess_each(folder):
+        assert one.guess is not None
+        read, root = load_manifest(out / f"{one.guess.content['dataset']}.yaml")
+        assert root == one.root
+        assert read.model_dump(exclude={"root"}) == one.guess.manifest.model_dump(exclude={"root"})
+    assert load_manifest(out / "street.yaml")[0].ignore == ("masks/*",)
+
+
 def test_what_cannot_be_told_is_a_row_and_the_rest_goes_on(folder: Path, tmp_path: Path) -> None:
     for name in ("left/1.png", "left/2.png", "right/1.png", "right/2.png"):
         path = folder / "odd" / name

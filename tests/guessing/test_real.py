@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionlab.guessing import SURE, guess_manifest
+from fusionlab.guessing import SURE, guess_manifest, write_guess
 from fusionlab.ingest import load_manifest
 from fusionlab.ingest.find import find
 from fusionlab.ingest.tree import FileTree
@@ -29,11 +29,13 @@ def roles(manifest, root):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(MANIFESTS.glob("*.yaml")), ids=lambda p: p.stem)
-def test_data_sets_with_methods(path, shared):
+def test_data_sets_with_methods(path, shared, tmp_path):
     root = next((shared / "data").glob(f"*/{path.stem}"))
     manifest, _ = load_manifest(path, root)
     guess = guess_manifest(root)
     assert guess.content["task"] == manifest.task
+    write_guess(guess, tmp_path / "written.yaml")
+    assert load_manifest(tmp_path / "written.yaml")[0].ignore == guess.manifest.ignore
     wanted, got = roles(manifest, root), roles(guess.manifest, root)
     different = {file for file in {*wanted, *got} if wanted.get(file) != got.get(file)}
     assert different == DIFFERENT.get(path.stem, set())

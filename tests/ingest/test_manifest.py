@@ -41,7 +41,7 @@ def test_a_pattern_is_kept_in_its_plain_form(make_dataset):
         ({"sources": {1: "x/{scene}", "b": "y/{scene}"}}, r"sources\.1\..*string"),
         ({"candidates": "m/{scene}.*"}, "candidates: .*lacks a placeholder; it needs {method}"),
         ({"reference": "r/{method}/{scene}.*"}, "reference: .*has {method}; it takes {scene}"),
-        ({"ignore": "mos.csv"}, "ignore: "),
+        ({"ignore": 3}, "ignore: "),
         ({"data_range": [1, 0]}, r"data_range: \*: the range 1\.\.0 does not rise"),
         ({"data_range": 0}, "does not rise"),
         ({"data_range": [0, float("inf")]}, "does not rise"),
